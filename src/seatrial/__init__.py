@@ -1,0 +1,1 @@
+"""seatrial: puts a deployment through its sea trial on a real Kubernetes cluster."""
