@@ -24,7 +24,7 @@ class Clock(Protocol):
         """The time of day, in UTC."""
 
     def wait(self, condition: threading.Condition, timeout: float) -> None:
-        """Wait for a notification of `condition` (held by the caller), at most `timeout` seconds."""
+        """Wait until `condition`, which the caller holds, is notified; at most `timeout` s."""
 
 
 class SystemClock:

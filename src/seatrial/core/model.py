@@ -28,11 +28,11 @@ Object = Mapping[str, Any]
 
 def dig(obj: Any, *path: str | int, default: Any = None) -> Any:
     """The value at `path` inside nested mappings and lists, or `default` where there is none."""
-    for step in path:
-        try:
+    try:
+        for step in path:
             obj = obj[step]
-        except (KeyError, IndexError, TypeError):
-            return default
+    except (KeyError, IndexError, TypeError):
+        return default
     return default if obj is None else obj
 
 

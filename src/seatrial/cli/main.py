@@ -1,0 +1,157 @@
+"""The command's words. Each is a few lines over the layers below."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from seatrial.cluster import ClusterOptions, KindProvider
+from seatrial.core.errors import SeatrialError
+from seatrial.core.health import Health
+from seatrial.core.settings import Settings
+from seatrial.report.console import ConsoleProgress
+from seatrial.report.doctor import findings_table
+from seatrial.setup.doctor import examine
+from seatrial.setup.node_image import NodeImageBuilder
+from seatrial.setup.node_recipe import known_versions
+from seatrial.setup.preparing import artifacts_of, prepare, prepare_image_base
+from seatrial.tools.engine import connect
+from seatrial.tools.toolchain import Toolchain
+
+__all__ = ["main"]
+
+
+class Seatrial(click.Group):
+    """Shows our own errors as what they are: a cause, evidence, a way out. No traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SeatrialError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Seatrial, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="seatrial")
+def main() -> None:
+    """Puts a deployment through its sea trial on a real Kubernetes cluster.
+
+    Settings come from the environment (SEATRIAL_CLUSTER_NAME=…) as they do for the pytest plugin.
+    """
+
+
+def _settings(**given: object) -> Settings:
+    return Settings.resolve(cli=given, env=os.environ)
+
+
+_name = click.option("--name", "cluster_name", help="The cluster's name.")
+_kubernetes = click.option("--kubernetes", help="Version of Kubernetes, such as 1.37.2.")
+
+
+@main.command()
+@_kubernetes
+def setup(**given: object) -> None:
+    """Install, fetch or build all that the tests need: engine, tools, node image, base image.
+
+    What is there is left as it is: a second run takes seconds.
+    """
+    settings, progress = _settings(**given), ConsoleProgress()
+    prepared = prepare(settings, progress)
+    base = prepare_image_base(settings, prepared.client, progress)
+    progress.note(f"kind        {prepared.kind}")
+    progress.note(f"kubectl     {prepared.kubectl}")
+    progress.note(f"node image  {prepared.node_image}")
+    progress.note(f"base image  {base or 'the one in your Dockerfile'}")
+
+
+@main.command()
+@_kubernetes
+def doctor(**given: object) -> None:
+    """Say what this machine has and lacks; change nothing. Status 0 if the tests can run."""
+    findings = examine(_settings(**given))
+    Console(highlight=False).print(findings_table(findings))
+    if any(finding.health is Health.BAD for finding in findings):
+        sys.exit(1)
+
+
+@main.group("node-image")
+def node_image() -> None:
+    """Images that kind makes its nodes from."""
+
+
+@node_image.command("build")
+@click.option(
+    "--kubernetes",
+    type=click.Choice(known_versions()),
+    default=known_versions()[-1],
+    show_default=True,
+    help="Version of Kubernetes.",
+)
+def build_node_image(kubernetes: str) -> None:
+    """Make a node image from package registries alone, unless it is there."""
+    settings = _settings()
+    builder = NodeImageBuilder(
+        connect(), artifacts_of(settings), ConsoleProgress(), settings.debian_mirror
+    )
+    click.echo(builder.build(kubernetes))
+
+
+@main.group()
+def cluster() -> None:
+    """Clusters of seatrial's own."""
+
+
+@cluster.command("up")
+@_name
+@_kubernetes
+def cluster_up(**given: object) -> None:
+    """Make a cluster, or find the one that is there, and say how to use it."""
+    settings, progress = _settings(**given), ConsoleProgress()
+    prepared = prepare(settings, progress)
+    provider = KindProvider(prepared.client, prepared.kind, prepared.kubectl, settings.state_dir)
+    made = provider.ensure(
+        ClusterOptions(
+            name=settings.cluster_name,
+            kubernetes=prepared.kubernetes,
+            node_image=prepared.node_image,
+        ),
+        progress,
+    )
+    click.echo(
+        f"\nLook at it:   {_shown(prepared.kubectl)} --kubeconfig {made.kubeconfig_path} get nodes"
+        f"\nTest with it: pytest --seatrial-cluster-name={made.name} --seatrial-keep=always"
+        f"\nEnd it:       seatrial cluster down --name {made.name}"
+    )
+
+
+@cluster.command("down")
+@_name
+def cluster_down(**given: object) -> None:
+    """Delete a cluster and all that belongs to it. Only clusters of seatrial's own are touched."""
+    settings, progress = _settings(**given), ConsoleProgress()
+    _provider(settings).delete(settings.cluster_name, progress)
+
+
+@cluster.command("list")
+def cluster_list() -> None:
+    """The names of the clusters that seatrial made."""
+    for name in _provider(_settings()).list():
+        click.echo(name)
+
+
+def _provider(settings: Settings) -> KindProvider:
+    """For deleting and listing, which the engine alone is enough for."""
+    toolchain = Toolchain(artifacts_of(settings))
+    kind, kubectl = (toolchain.find(name) or Path(name) for name in ("kind", "kubectl"))
+    return KindProvider(connect(), kind, kubectl, settings.state_dir)
+
+
+def _shown(program: Path) -> str:
+    home = str(Path.home())
+    return str(program).replace(home, "~", 1) if str(program).startswith(home) else str(program)

@@ -1,0 +1,70 @@
+"""What the engine's machine lacks that a Kubernetes node would like, found out and not assumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import docker
+import docker.errors
+import requests
+
+from seatrial.core.errors import EngineError
+
+__all__ = ["HostFacts", "has_capability", "probe"]
+
+#: number of the capability in /proc/PID/status, capabilities(7)
+CAP_SYS_RESOURCE = 24
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The facts that decide which patches a node's configuration needs."""
+
+    cgroup_version: int
+    """1 or 2. From 1.35 on the kubelet refuses 1 unless it is told otherwise."""
+    sys_resource: bool
+    """Whether a privileged container has CAP_SYS_RESOURCE. Without it nobody may lower an
+    oom_score_adj, and runc fails with "can't get final child's PID from pipe"."""
+
+
+def probe(client: docker.DockerClient, image: str) -> HostFacts:
+    """Ask the engine, and a short-lived privileged container of `image`, which has `cat`.
+
+    A container is asked since the engine may run on another machine than this process. Raises
+    `EngineError` if it cannot be run.
+    """
+    try:
+        client.images.get(image)
+        version = str(client.info().get("CgroupVersion", "2"))
+        status = client.containers.run(
+            image,
+            ["/proc/self/status"],
+            entrypoint="/bin/cat",
+            privileged=True,
+            network_mode="none",
+            remove=True,
+        )
+    except docker.errors.ImageNotFound as error:
+        raise EngineError(
+            f"the node image {image} is not in the Docker engine",
+            hint="`seatrial setup` pulls or builds it",
+        ) from error
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EngineError(
+            "the Docker engine cannot run a privileged container, which a Kubernetes node is",
+            details=str(error),
+            hint="rootless engines and user namespaces forbid it; `seatrial doctor` tells more",
+        ) from error
+    return HostFacts(
+        cgroup_version=1 if version == "1" else 2,
+        sys_resource=has_capability(status.decode(), CAP_SYS_RESOURCE),
+    )
+
+
+def has_capability(status: str, number: int) -> bool:
+    """Whether the bounding set in the text of /proc/PID/status has that capability, proc(5)."""
+    for line in status.splitlines():
+        name, _, value = line.partition(":")
+        if name == "CapBnd":
+            return bool(int(value, 16) >> number & 1)
+    return False

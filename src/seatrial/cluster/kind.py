@@ -1,0 +1,295 @@
+"""Clusters made by kind, each on a docker network of its own.
+
+What is known of a cluster is written on its network, as labels: whose it is and what it was made
+from. kind gives containers no labels of ours, but every node is on that network. No state is kept
+beside the engine, except for the kubeconfig, which can be had again from the node.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import docker
+import docker.errors
+from docker.models.containers import Container
+from docker.models.networks import Network
+from filelock import FileLock
+
+from seatrial.cluster.docker_node import DockerNode
+from seatrial.cluster.host import probe
+from seatrial.cluster.kind_config import conflist, kind_config
+from seatrial.cluster.provider import ClusterOptions
+from seatrial.core.errors import ClusterError, CommandError, SeatrialError
+from seatrial.core.progress import Progress, Step
+from seatrial.tools.running import run
+
+__all__ = ["KindCluster", "KindProvider"]
+
+#: kind's own label on its node containers
+KIND_LABEL = "io.x-k8s.kind.cluster"
+CLUSTER_LABEL = "seatrial.dev/cluster"
+OPTIONS_LABEL = "seatrial.dev/options"
+#: on a node image whose pod network is not in it
+CNI_LABEL = "seatrial.dev/cni"
+
+#: seconds for the nodes to be Ready and DNS to be Available once the control plane is up
+USABLE_TIMEOUT = 180
+
+
+@dataclass(frozen=True)
+class KindCluster:
+    """A kind cluster that is up."""
+
+    name: str
+    kubeconfig_path: Path
+    client: docker.DockerClient
+    provider: str = "kind"
+
+    @cached_property
+    def nodes(self) -> Sequence[DockerNode]:
+        found = _containers(self.client, self.name)
+        return tuple(DockerNode(str(container.name)) for container in found)
+
+    def host_port(self, node_port: int) -> int | None:
+        # asked each time: an engine that restarts a node picks other ports for it
+        for container in _containers(self.client, self.name):
+            for published in container.ports.get(f"{node_port}/tcp") or ():
+                return int(published["HostPort"])
+        return None
+
+
+@dataclass(frozen=True)
+class KindProvider:
+    """Makes, finds and deletes kind clusters of ours, and touches no others."""
+
+    client: docker.DockerClient
+    kind: Path
+    """The kind executable."""
+    kubectl: Path
+    """The kubectl executable."""
+    state_dir: Path
+    """Folder of kubeconfigs and locks."""
+
+    def list(self) -> Sequence[str]:
+        """The names of all clusters of ours."""
+        networks = self.client.networks.list(filters={"label": CLUSTER_LABEL})
+        return sorted(network.attrs["Labels"][CLUSTER_LABEL] for network in networks)
+
+    def find(self, name: str) -> KindCluster | None:
+        """The cluster of ours with that name, or None. Raises `ClusterError` if it is another's."""
+        if self._network(name) is None:
+            if _containers(self.client, name):
+                raise ClusterError(
+                    f"there is a kind cluster {name!r} that seatrial did not make",
+                    hint="choose another name (--seatrial-cluster-name=…), or delete it yourself:\n"
+                    f"kind delete cluster --name {name}",
+                )
+            return None
+        return KindCluster(name, self._kubeconfig(name), self.client)
+
+    def ensure(self, options: ClusterOptions, progress: Progress) -> KindCluster:
+        """Give a usable cluster: the one that is there if it is the same, or a new one."""
+        with self._lock(options.name):
+            if found := self.find(options.name):
+                self._require_same(options)
+                if self._is_healthy(found):
+                    progress.note(f"cluster {options.name} is there, and healthy")
+                    return found
+                progress.note(f"cluster {options.name} does not answer any more: replacing it")
+                self._delete(options.name)
+            with progress.step(
+                f"creating cluster {options.name} (kind, Kubernetes {options.kubernetes})"
+            ) as step:
+                return self._create(options, step)
+
+    def delete(self, name: str, progress: Progress) -> None:
+        """Take the cluster away: containers, volumes, network, kubeconfig."""
+        with self._lock(name):
+            if self.find(name) is not None:
+                with progress.step(f"deleting cluster {name}"):
+                    self._delete(name)
+
+    # --- creating
+
+    def _create(self, options: ClusterOptions, step: Step) -> KindCluster:
+        facts = probe(self.client, options.node_image)
+        labels: Mapping[str, str] = (
+            self.client.images.get(options.node_image).labels if options.node_image else {}
+        )
+        own_network = labels.get(CNI_LABEL) == "host"
+        config = kind_config(options, facts, own_network=own_network)
+        kubeconfig = self._kubeconfig(options.name)
+        kubeconfig.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._gone_if_it_fails(options):
+            self.client.networks.create(
+                _network_name(options.name),
+                labels={
+                    CLUSTER_LABEL: options.name,
+                    OPTIONS_LABEL: json.dumps(asdict(options), sort_keys=True),
+                },
+            )
+            run(
+                [self.kind, "create", "cluster", f"--name={options.name}",
+                 f"--image={options.node_image}", "--config=-", f"--kubeconfig={kubeconfig}",
+                 "--retain"],
+                stdin=[config.encode()],
+                env=self._kind_env(options.name),
+                on_line=step.line,
+            )  # fmt: skip
+            kubeconfig.chmod(0o600)
+            cluster = KindCluster(options.name, kubeconfig, self.client)
+            if own_network:
+                step.line("setting up the pod network")
+                self._set_up_network(cluster)
+            step.line("waiting for nodes, DNS and the default service account")
+            self._wait_until_usable(cluster)
+        return cluster
+
+    @contextmanager
+    def _gone_if_it_fails(self, options: ClusterOptions) -> Iterator[None]:
+        try:
+            yield
+        except (SeatrialError, docker.errors.DockerException) as error:
+            logs = self._logs(options.name)
+            self._delete(options.name)
+            raise ClusterError(
+                f"cluster {options.name} could not be created",
+                details=f"{error}\n{logs}",
+                hint="`seatrial doctor` tells what this machine lacks",
+            ) from error
+        except BaseException:
+            self._delete(options.name)
+            raise
+
+    def _set_up_network(self, cluster: KindCluster) -> None:
+        self._wait(cluster, "nodes", "--all", "--for=jsonpath={.spec.podCIDR}")
+        listed = json.loads(self._kubectl(cluster, "get", "nodes", "--output=json"))
+        ranges = {
+            item["metadata"]["name"]: (
+                item["spec"]["podCIDR"],
+                next(
+                    a["address"] for a in item["status"]["addresses"] if a["type"] == "InternalIP"
+                ),
+            )
+            for item in listed["items"]
+        }
+        for node in cluster.nodes:
+            for peer, (cidr, address) in ranges.items():
+                if peer != node.name:
+                    node.exec(["ip", "route", "replace", cidr, "via", address])
+            place = "/etc/cni/net.d/10-seatrial.conflist"
+            node.exec(["mkdir", "-p", "/etc/cni/net.d"])
+            content = conflist(ranges[node.name][0]).encode()
+            node.exec(["cp", "/dev/stdin", place], stdin=[content])
+
+    def _wait_until_usable(self, cluster: KindCluster) -> None:
+        # each of them is a watch that ends by itself; together they take as long as the slowest
+        waits = (
+            ("nodes", "--all", "--for=condition=Ready"),
+            ("deployment/coredns", "--namespace=kube-system", "--for=condition=Available"),
+            ("serviceaccount/default", "--namespace=default", "--for=create"),
+        )
+        with ThreadPoolExecutor(len(waits)) as pool:
+            for waited in [pool.submit(self._wait, cluster, *wait) for wait in waits]:
+                waited.result()
+
+    # --- reusing
+
+    def _require_same(self, options: ClusterOptions) -> None:
+        network = self._network(options.name)
+        written = network.attrs["Labels"].get(OPTIONS_LABEL, "{}") if network else "{}"
+        try:
+            made_from = ClusterOptions(**json.loads(written))
+        except (TypeError, ValueError) as error:
+            differences = [f"it was made by another version of seatrial ({error})"]
+        else:
+            differences = made_from.differences(options)
+        if differences:
+            raise ClusterError(
+                f"cluster {options.name} is there, but was made from another configuration",
+                details="\n".join(differences),
+                hint="delete it (`seatrial cluster down "
+                f"--name {options.name}`), or choose another name (--seatrial-cluster-name=…)",
+            )
+
+    def _is_healthy(self, cluster: KindCluster) -> bool:
+        running = [c.status == "running" for c in _containers(self.client, cluster.name)]
+        if not running or not all(running) or not cluster.kubeconfig_path.is_file():
+            return False
+        try:
+            self._kubectl(cluster, "get", "--raw=/readyz", "--request-timeout=5s")
+            self._wait(cluster, "nodes", "--all", "--for=condition=Ready", timeout=20)
+        except CommandError:
+            return False
+        return True
+
+    # --- deleting
+
+    def _delete(self, name: str) -> None:
+        """Everything of that name, also what is left of a cluster that was never whole."""
+        kubeconfig = self._kubeconfig(name)
+        for container in _containers(self.client, name):
+            container.remove(force=True, v=True)
+        if network := self._network(name):
+            network.remove()
+        shutil.rmtree(kubeconfig.parent, ignore_errors=True)
+
+    # --- what all of them use
+
+    def _logs(self, name: str) -> str:
+        """What explains a failed start: the ends of the logs of each node's parts."""
+        commands = (
+            ["docker", "logs", "--tail=15", "{}"],
+            ["docker", "exec", "{}", "crictl", "ps", "--all"],
+            ["docker", "exec", "{}", "journalctl", "--no-pager", "--lines=25", "--unit=kubelet"],
+            ["docker", "exec", "{}", "journalctl", "--no-pager", "--lines=10", "--unit=containerd"],
+        )
+        parts = []
+        for container in _containers(self.client, name):
+            for command in commands:
+                argv = [word.format(container.name) for word in command]
+                done = run(argv, check=False, timeout=20)
+                parts.append(f"$ {' '.join(argv)}\n{done.output}")
+        return "\n".join(parts)
+
+    def _kubectl(self, cluster: KindCluster, *args: str) -> str:
+        return run([self.kubectl, f"--kubeconfig={cluster.kubeconfig_path}", *args]).stdout
+
+    def _wait(self, cluster: KindCluster, *args: str, timeout: int = USABLE_TIMEOUT) -> None:
+        self._kubectl(cluster, "wait", f"--timeout={timeout}s", *args)
+
+    def _kind_env(self, name: str) -> dict[str, str]:
+        return {
+            "KIND_EXPERIMENTAL_PROVIDER": "docker",
+            "KIND_EXPERIMENTAL_DOCKER_NETWORK": _network_name(name),
+            # kind falls back on the user's own file where this is not set
+            "KUBECONFIG": str(self._kubeconfig(name)),
+        }
+
+    def _kubeconfig(self, name: str) -> Path:
+        return self.state_dir / "clusters" / name / "kubeconfig"
+
+    def _lock(self, name: str) -> FileLock:
+        locks = self.state_dir / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return FileLock(locks / f"{name}.lock")
+
+    def _network(self, name: str) -> Network | None:
+        label = f"{CLUSTER_LABEL}={name}"
+        return next(iter(self.client.networks.list(filters={"label": label})), None)
+
+
+def _containers(client: docker.DockerClient, name: str) -> Sequence[Container]:
+    found = client.containers.list(all=True, filters={"label": f"{KIND_LABEL}={name}"})
+    return sorted(found, key=lambda container: str(container.name))
+
+
+def _network_name(name: str) -> str:
+    return f"seatrial-{name}"

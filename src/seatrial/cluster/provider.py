@@ -1,0 +1,102 @@
+"""What a cluster is to the rest of seatrial, whoever made it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from seatrial.core.errors import ConfigurationError
+from seatrial.core.progress import Progress
+
+__all__ = ["ClusterHandle", "ClusterOptions", "Node", "Provider"]
+
+#: kind appends "-control-plane" to make a host name, which ends at 64 characters
+LONGEST_NAME = 50
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """What a cluster is to be like. Two that are equal may share one cluster."""
+
+    name: str = "seatrial"
+    """A DNS label of at most 50 characters."""
+    kubernetes: str = "1.37.2"
+    """Version of Kubernetes, without a `v`."""
+    node_image: str = ""
+    """Image that the nodes run."""
+    workers: int = 0
+    """Nodes beside the control plane; without any, the control plane takes pods."""
+    node_ports: int = 16
+    """How many node ports there are, each published on 127.0.0.1; a Service takes one or more."""
+
+    def __post_init__(self) -> None:
+        if not _DNS_LABEL.fullmatch(self.name) or len(self.name) > LONGEST_NAME:
+            raise ConfigurationError(
+                f"{self.name!r} cannot be the name of a cluster",
+                hint="use lower-case letters, digits and hyphens, a letter or digit at both ends,\n"
+                f"and at most {LONGEST_NAME} characters: --seatrial-cluster-name=my-cluster",
+            )
+        if self.workers < 0 or not 1 <= self.node_ports <= 512:
+            raise ConfigurationError(
+                f"a cluster of {self.workers} workers and {self.node_ports} node ports cannot be",
+                hint="workers start at 0, node_ports go from 1 to 512",
+            )
+
+    def differences(self, other: ClusterOptions) -> list[str]:
+        """Where the other one is not the same, as `workers: 0, not 2`."""
+        mine, theirs = asdict(self), asdict(other)
+        return [f"{k}: {mine[k]!r}, not {theirs[k]!r}" for k in mine if mine[k] != theirs[k]]
+
+
+class Node(Protocol):
+    """A machine of the cluster that commands can be run on."""
+
+    @property
+    def name(self) -> str:
+        """Its name, the same in Kubernetes."""
+
+    def exec(self, argv: Sequence[str], *, stdin: Iterable[bytes] | None = None) -> str:
+        """Run a command there and give its standard output. Raises `CommandError`."""
+
+
+class ClusterHandle(Protocol):
+    """A cluster that is up."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def provider(self) -> str:
+        """`kind`, …"""
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        """A kubeconfig of this cluster alone."""
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes whose container runtime can be reached; empty where none can."""
+
+    def host_port(self, node_port: int) -> int | None:
+        """The port of 127.0.0.1 at which a node port answers, or None if it is not published."""
+
+
+class Provider(Protocol):
+    """Makes clusters, finds them again and takes them away."""
+
+    def find(self, name: str) -> ClusterHandle | None:
+        """The cluster of ours with that name, or None."""
+
+    def ensure(self, options: ClusterOptions, progress: Progress) -> ClusterHandle:
+        """Give a usable cluster: the one that is there, if it is the same, or a new one.
+
+        Raises `ClusterError`; a cluster that could not be made whole is gone by then.
+        """
+
+    def delete(self, name: str, progress: Progress) -> None:
+        """Take the cluster away, with all that belongs to it. One that is not there is fine."""

@@ -1,0 +1,130 @@
+"""Gets a Docker engine going: the one that answers, or one installed from Debian's packages."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from seatrial.core.errors import CommandError, EngineError
+from seatrial.core.progress import Progress
+from seatrial.setup import debian
+from seatrial.tools import engine
+from seatrial.tools.running import run
+
+__all__ = ["ensure_engine"]
+
+#: seconds for dockerd to answer; it took 2 to 4 where this was written
+START_TIMEOUT = 60.0
+
+#: Debian's docker.io 20.10 cannot run a privileged container where the machine itself lacks a
+#: capability ("unable to apply caps"); that of the next release can, and needs no newer libc
+OLD_SUITE, NEWER_SUITE = "bookworm", "trixie"
+
+
+def ensure_engine(progress: Progress, *, state_dir: Path, mirror: str = "") -> None:
+    """Make a Docker engine answer.
+
+    Uses the one that does. Else, on Debian or Ubuntu as root, installs `docker.io` (kept if it is
+    installed) and starts it. Raises `EngineError` where it may not, or the engine does not start.
+    """
+    if engine.is_reachable():
+        return
+    if os.environ.get("DOCKER_HOST"):
+        raise EngineError(
+            f"the Docker engine at DOCKER_HOST={os.environ['DOCKER_HOST']} does not answer",
+            hint="start that engine, or unset DOCKER_HOST to use this machine's own",
+        )
+    system = debian.release()
+    if not (system.has_apt and debian.is_root()):
+        raise EngineError(
+            "no Docker engine answers, and seatrial installs one only on Debian or Ubuntu as root",
+            details=f"this is {system.pretty}, user id {os.geteuid()}",
+            hint="install and start Docker (https://docs.docker.com/engine/install), then run\n"
+            "`seatrial setup` again",
+        )
+    # the command is a package of its own by now, and kind calls it
+    missing = [
+        package
+        for command, package in (("dockerd", "docker.io"), ("docker", "docker-cli"))
+        if not shutil.which(command)
+    ]
+    if missing:
+        _install(missing, progress, system, mirror)
+    _start(progress, state_dir)
+
+
+def _install(packages: list[str], progress: Progress, system: debian.Release, mirror: str) -> None:
+    with progress.step(f"installing {', '.join(packages)} from Debian's packages") as step:
+        if system.codename != OLD_SUITE:
+            # older suites have the command in docker.io itself
+            known = [name for name in packages if debian.has_package(name)]
+            debian.apt_install(known or ["docker.io"], on_line=step.line)
+            return
+        with tempfile.TemporaryDirectory(prefix="seatrial-apt-") as folder:
+            fetched = debian.foreign_packages(
+                packages,
+                suite=NEWER_SUITE,
+                mirror=debian.debian_mirror(mirror),
+                folder=Path(folder),
+                on_line=step.line,
+            )
+            # containerd, runc and iptables come from the machine's own suite
+            debian.apt_install([str(package) for package in fetched], on_line=step.line)
+
+
+def _start(progress: Progress, state_dir: Path) -> None:
+    with progress.step("starting the Docker engine") as step:
+        if Path("/run/systemd/system").is_dir():
+            run(["systemctl", "start", "docker"], on_line=step.line)
+            return
+        log = state_dir / "dockerd.log"
+        state_dir.mkdir(parents=True, exist_ok=True)
+        # a machine that was switched off leaves the file behind, and its number may be in use again
+        pid_file = state_dir / "dockerd.pid"
+        pid_file.unlink(missing_ok=True)
+        with log.open("wb") as output:
+            daemon = subprocess.Popen(
+                [
+                    shutil.which("dockerd") or "/usr/sbin/dockerd",
+                    # on cgroup v1 the engine's own default is the host's namespace: one container
+                    # in it makes the kernel create hierarchies that the kubelet then trips over
+                    "--default-cgroupns-mode=private",
+                    f"--pidfile={pid_file}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        ends = time.monotonic() + START_TIMEOUT
+        while not engine.is_reachable():
+            # the engine has no event for "I listen now"; waiting on the process paces the look
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.wait(0.2)
+            if daemon.returncode is not None or time.monotonic() > ends:
+                raise _failed(daemon, log)
+            step.line(_last_line(log))
+
+
+def _failed(daemon: subprocess.Popen[bytes], log: Path) -> EngineError:
+    ended = daemon.returncode
+    if ended is None:
+        daemon.terminate()
+        daemon.wait()
+    because = f"did not answer within {START_TIMEOUT:g} s" if ended is None else ""
+    error = EngineError("the Docker engine was installed, but does not start", hint=f"see {log}")
+    error.__cause__ = CommandError(
+        ["dockerd"], status=ended, output=log.read_text(errors="replace"), because=because
+    )
+    error.details = str(error.__cause__)
+    return error
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else ""

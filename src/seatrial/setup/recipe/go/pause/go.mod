@@ -1,0 +1,3 @@
+module seatrial.dev/recipe/pause
+
+go 1.26
