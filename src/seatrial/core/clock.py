@@ -60,7 +60,9 @@ class Deadline:
     @property
     def remaining(self) -> float:
         """Seconds left; never negative."""
-        return max(0.0, self.timeout - self.elapsed)
+        # from the end, not from what has elapsed: rounded, that may leave a rest so small that
+        # waiting for it moves no clock
+        return max(0.0, self.started + self.timeout - self.clock.monotonic())
 
     @property
     def passed(self) -> bool:
