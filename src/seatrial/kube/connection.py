@@ -1,0 +1,285 @@
+"""A connection to one API server, made from one kubeconfig file and nothing else.
+
+Requests go through the connection pool of the official client (its TLS, client certificates,
+tokens and proxy), but not through `ApiClient.call_api`: the signature of that changes between the
+client's major versions, and its retries and models are not wanted here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import urllib3
+import urllib3.exceptions
+import yaml
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.rest import RESTClientObject
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.kube_config import KubeConfigLoader
+
+from seatrial.core.errors import ApiError, ConfigurationError
+from seatrial.core.model import dig
+from seatrial.kube.errors import refusal, unreachable
+from seatrial.kube.resources import Discovery
+from seatrial.kube.streaming import LineStream
+
+__all__ = ["Connection", "connect"]
+
+#: seconds for a connection to be made; a cluster on this machine answers in milliseconds
+CONNECT_TIMEOUT = 5.0
+#: seconds without a byte of an answer; a read is tried twice, so a stuck server is told in a minute
+READ_TIMEOUT = 30.0
+#: connections kept for reuse; more can be in use at the same time
+POOL_SIZE = 32
+
+# A request that reads may be sent again when the kept-alive connection it was sent on turns out to
+# be closed by the server. Anything that writes is sent once.
+_READ_AGAIN = urllib3.Retry(total=1, connect=0, read=1, redirect=0, status=0, other=0)
+
+# the loader of the client keeps what it has written to temporary files in a global dict
+_loading = threading.Lock()
+
+
+def connect(kubeconfig: Path, context: str | None = None) -> Connection:
+    """A connection to the cluster of `context`, or of the file's current context.
+
+    The file is read and never written. Nothing is sent yet. A proxy from the environment is used
+    as the client does, but never for an address of this machine.
+
+    Raises `ConfigurationError` when the file cannot be used.
+    """
+    document = _read(kubeconfig)
+    contexts = [dig(one, "name", default="") for one in dig(document, "contexts", default=[])]
+    wanted = context or dig(document, "current-context", default="")
+    if wanted not in contexts:
+        raise ConfigurationError(
+            f"the kubeconfig {kubeconfig} has no context {wanted!r}"
+            if wanted
+            else f"the kubeconfig {kubeconfig} has no current context",
+            hint=f"it has: {', '.join(contexts) or 'none'}",
+        )
+    configuration = Configuration()
+    loader: Any = KubeConfigLoader  # its constructor has no annotations
+    try:
+        with _loading:
+            loader(
+                config_dict=document,
+                active_context=wanted,
+                config_base_path=str(kubeconfig.resolve().parent),
+            ).load_and_set(configuration)
+    except (ConfigException, OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"the kubeconfig {kubeconfig} cannot be used: {' '.join(str(error).split())}"
+        ) from error
+    configuration.connection_pool_maxsize = POOL_SIZE
+    # a watch that a router between here and a remote cluster has forgotten is found dead this way
+    configuration.keep_alive = True
+    if _is_loopback(configuration.host) and not _proxy_of(document, wanted):
+        configuration.proxy = None
+    return Connection(ApiClient(configuration))
+
+
+class Connection:
+    """Sends requests to one API server; may be used by many threads at once."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._configuration = client.configuration
+        self._version = ""
+        self._discovery = Discovery(self.get_json)
+        client.user_agent = "seatrial"
+
+    @property
+    def client(self) -> ApiClient:
+        """The official client, for whatever this library does not do itself."""
+        return self._client
+
+    @property
+    def host(self) -> str:
+        """The address of the API server, such as `https://127.0.0.1:6443`."""
+        return str(self._configuration.host)
+
+    @property
+    def discovery(self) -> Discovery:
+        """Finds the resource behind a kind."""
+        return self._discovery
+
+    def version(self) -> str:
+        """Version of the API server, such as `v1.37.2`."""
+        if not self._version:
+            self._version = self.get_json("/version", doing="tell its version")["gitVersion"]
+        return self._version
+
+    def healthy(self, path: str = "/readyz") -> str:
+        """What a health check answers; raises `ApiError` with its text when the check fails.
+
+        Ask for one check with `/readyz/etcd`, for all by name with `/readyz?verbose`.
+        """
+        return self.get_raw(path)
+
+    def get_raw(self, path: str, **query: Any) -> str:
+        """The text of an answer, such as of `/metrics` or `/logs`."""
+        answer = self.request("GET", path, query=query, accept="*/*", doing=f"answer GET {path}")
+        return answer.decode(errors="replace")
+
+    def get_json(self, path: str, *, doing: str, query: Mapping[str, Any] | None = None) -> Any:
+        """The parsed answer of a GET."""
+        return _decoded(self.request("GET", path, query=query, doing=doing), doing)
+
+    def send_json(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        *,
+        doing: str,
+        query: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """Send `body` as JSON, give the parsed answer."""
+        answer = self.request(
+            method,
+            path,
+            query=query,
+            body=json.dumps(body).encode(),
+            content_type=content_type,
+            doing=doing,
+        )
+        return _decoded(answer, doing)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        content_type: str = "",
+        accept: str = "application/json",
+    ) -> bytes:
+        """Send one request and read its whole answer.
+
+        `doing` completes "the API server refused to …". Raises `ApiError` for every answer other
+        than 2xx, and for none (status 0).
+        """
+        headers = self._headers(accept)
+        if content_type:
+            headers["Content-Type"] = content_type
+        try:
+            response = self._client.rest_client.pool_manager.request(
+                method,
+                self._url(path, query),
+                headers=headers,
+                body=body,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+                retries=_READ_AGAIN if method == "GET" else False,
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(doing, self.host, error) from error
+        if not 200 <= response.status <= 299:
+            raise refusal(doing, response.status, response.data.decode(errors="replace"))
+        return response.data
+
+    def stream(
+        self, path: str, *, doing: str, query: Mapping[str, Any], idle_timeout: float
+    ) -> LineStream:
+        """Open an answer that goes on, such as a watch; it is never retried here.
+
+        `idle_timeout`: seconds without a single byte after which the stream counts as broken.
+
+        Each stream has a connection of its own, so that cutting it can never hit a request that
+        was given the same connection next.
+        """
+        own = RESTClientObject(self._configuration)
+        try:
+            response = own.pool_manager.request(
+                "GET",
+                self._url(path, query),
+                headers=self._headers("application/json"),
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=idle_timeout),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            if not 200 <= response.status <= 299:
+                body = response.data.decode(errors="replace")
+                response.close()
+                raise refusal(doing, response.status, body)
+        except urllib3.exceptions.HTTPError as error:
+            own.close()
+            raise unreachable(doing, self.host, error) from error
+        except ApiError:
+            own.close()
+            raise
+        return LineStream(response, doing=doing, host=self.host, close=own.close)
+
+    def close(self) -> None:
+        """Close the connections that are kept for reuse."""
+        self._client.close()  # type: ignore[no-untyped-call] # the client has no annotation here
+
+    def _url(self, path: str, query: Mapping[str, Any] | None) -> str:
+        given = {key: value for key, value in (query or {}).items() if value not in (None, "")}
+        encoded = urlencode({key: _query_value(value) for key, value in given.items()})
+        joint = "&" if "?" in path else "?"
+        return f"{self.host}{path}{joint if encoded else ''}{encoded}"
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        # asking for the settings renews a token that has run out
+        settings: Mapping[str, Any] = self._configuration.auth_settings()
+        tokens = {one["key"]: one["value"] for one in settings.values() if one["value"]}
+        return {"Accept": accept, "User-Agent": self._client.user_agent, **tokens}
+
+
+def _read(kubeconfig: Path) -> Any:
+    try:
+        document = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the kubeconfig {kubeconfig} cannot be read: {error.strerror}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the kubeconfig {kubeconfig} is not YAML") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"the kubeconfig {kubeconfig} is empty, or no kubeconfig")
+    return document
+
+
+def _proxy_of(document: Any, context: str) -> str:
+    """The proxy that the kubeconfig itself asks for."""
+    named = {
+        section: {one["name"]: one for one in dig(document, section, default=[])}
+        for section in ("contexts", "clusters")
+    }
+    cluster = dig(named, "contexts", context, "context", "cluster", default="")
+    return str(dig(named, "clusters", cluster, "cluster", "proxy-url", default=""))
+
+
+def _is_loopback(host: str) -> bool:
+    name = urlsplit(host).hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def _query_value(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _decoded(answer: bytes, doing: str) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError as error:
+        raise ApiError(
+            f"what the API server answered when asked to {doing} is not JSON",
+            details=answer[:500].decode(errors="replace"),
+            hint="is the server of the kubeconfig a Kubernetes API server?",
+        ) from error
