@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -61,7 +62,7 @@ class _LiveStep:
 
     def __enter__(self) -> _LiveStep:
         self._bars.start()
-        self._task = self._bars.add_task(self._title, total=None, latest="")
+        self._task = self._bars.add_task(escape(self._title), total=None, latest="")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -22,5 +22,7 @@ def findings_table(findings: Iterable[Finding]) -> Table:
         table.add_column(title, overflow="fold")
     for finding in findings:
         mark, colour = _MARKS[finding.health]
-        table.add_row(Text(mark, style=colour), finding.subject, finding.value, finding.hint)
+        # as Text: brackets in a path or in an error are no markup
+        words = (Text(each) for each in (finding.subject, finding.value, finding.hint))
+        table.add_row(Text(mark, style=colour), *words)
     return table
