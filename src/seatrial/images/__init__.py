@@ -1,0 +1,19 @@
+"""Images: built from a Dockerfile, found in the engine, loaded into nodes."""
+
+from seatrial.images.building import BUILD_ID, CONTEXT_LABEL, build
+from seatrial.images.context import EXTRA_CA, BuildContext
+from seatrial.images.engine_image import Image, find
+from seatrial.images.loading import Loaded, Node, load
+
+__all__ = [
+    "BUILD_ID",
+    "CONTEXT_LABEL",
+    "EXTRA_CA",
+    "BuildContext",
+    "Image",
+    "Loaded",
+    "Node",
+    "build",
+    "find",
+    "load",
+]
