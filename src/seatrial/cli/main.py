@@ -114,7 +114,13 @@ def cluster_up(**given: object) -> None:
     """Make a cluster, or find the one that is there, and say how to use it."""
     settings, progress = _settings(**given), ConsoleProgress()
     prepared = prepare(settings, progress)
-    provider = KindProvider(prepared.client, prepared.kind, prepared.kubectl, settings.state_dir)
+    provider = KindProvider(
+        prepared.client,
+        prepared.kind,
+        prepared.kubectl,
+        settings.state_dir,
+        settings.cluster_timeout,
+    )
     made = provider.ensure(
         ClusterOptions(
             name=settings.cluster_name,
@@ -153,5 +159,5 @@ def _provider(settings: Settings) -> KindProvider:
 
 
 def _shown(program: Path) -> str:
-    home = str(Path.home())
-    return str(program).replace(home, "~", 1) if str(program).startswith(home) else str(program)
+    home = Path.home()
+    return f"~/{program.relative_to(home)}" if program.is_relative_to(home) else str(program)

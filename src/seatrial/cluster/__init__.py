@@ -1,13 +1,15 @@
 """Clusters: providers that make, find and delete them, behind one Protocol."""
 
+from seatrial.cluster.bootstrap import Bootstrap
 from seatrial.cluster.docker_node import DockerNode
 from seatrial.cluster.host import HostFacts, has_capability, probe
 from seatrial.cluster.kind import KindCluster, KindProvider
-from seatrial.cluster.kind_config import FIRST_NODE_PORT
+from seatrial.cluster.kind_config import FIRST_NODE_PORT, kind_config
 from seatrial.cluster.provider import ClusterHandle, ClusterOptions, Node, Provider
 
 __all__ = [
     "FIRST_NODE_PORT",
+    "Bootstrap",
     "ClusterHandle",
     "ClusterOptions",
     "DockerNode",
@@ -17,5 +19,6 @@ __all__ = [
     "Node",
     "Provider",
     "has_capability",
+    "kind_config",
     "probe",
 ]

@@ -8,7 +8,7 @@ import docker
 import docker.errors
 import requests
 
-from seatrial.core.errors import EngineError
+from seatrial.core.errors import ConfigurationError, EngineError
 
 __all__ = ["HostFacts", "has_capability", "probe"]
 
@@ -31,8 +31,13 @@ def probe(client: docker.DockerClient, image: str) -> HostFacts:
     """Ask the engine, and a short-lived privileged container of `image`, which has `cat`.
 
     A container is asked since the engine may run on another machine than this process. Raises
-    `EngineError` if it cannot be run.
+    `EngineError` if it cannot be run, `ConfigurationError` if no image is named.
     """
+    if not image:
+        raise ConfigurationError(
+            "the cluster's options name no node image",
+            hint="`seatrial setup` prints the one it made: ClusterOptions(node_image=…)",
+        )
     try:
         client.images.get(image)
         version = str(client.info().get("CgroupVersion", "2"))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,13 +17,15 @@ from pathlib import Path
 
 import docker
 import docker.errors
+import requests
 from docker.models.containers import Container
 from docker.models.networks import Network
 from filelock import FileLock
 
+from seatrial.cluster.bootstrap import Bootstrap
 from seatrial.cluster.docker_node import DockerNode
 from seatrial.cluster.host import probe
-from seatrial.cluster.kind_config import conflist, kind_config
+from seatrial.cluster.kind_config import kind_config
 from seatrial.cluster.provider import ClusterOptions
 from seatrial.core.errors import ClusterError, CommandError, SeatrialError
 from seatrial.core.progress import Progress, Step
@@ -38,9 +39,6 @@ CLUSTER_LABEL = "seatrial.dev/cluster"
 OPTIONS_LABEL = "seatrial.dev/options"
 #: on a node image whose pod network is not in it
 CNI_LABEL = "seatrial.dev/cni"
-
-#: seconds for the nodes to be Ready and DNS to be Available once the control plane is up
-USABLE_TIMEOUT = 180
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,8 @@ class KindProvider:
     """The kubectl executable."""
     state_dir: Path
     """Folder of kubeconfigs and locks."""
+    timeout: float = 300.0
+    """Seconds for a new cluster's control plane to be up, and again for it to be usable."""
 
     def list(self) -> Sequence[str]:
         """The names of all clusters of ours."""
@@ -120,9 +120,7 @@ class KindProvider:
 
     def _create(self, options: ClusterOptions, step: Step) -> KindCluster:
         facts = probe(self.client, options.node_image)
-        labels: Mapping[str, str] = (
-            self.client.images.get(options.node_image).labels if options.node_image else {}
-        )
+        labels: Mapping[str, str] = self.client.images.get(options.node_image).labels
         own_network = labels.get(CNI_LABEL) == "host"
         config = kind_config(options, facts, own_network=own_network)
         kubeconfig = self._kubeconfig(options.name)
@@ -142,23 +140,27 @@ class KindProvider:
                 stdin=[config.encode()],
                 env=self._kind_env(options.name),
                 on_line=step.line,
+                timeout=self.timeout,
             )  # fmt: skip
             kubeconfig.chmod(0o600)
             cluster = KindCluster(options.name, kubeconfig, self.client)
+            bootstrap = Bootstrap(self.kubectl, kubeconfig, self.timeout)
             if own_network:
                 step.line("setting up the pod network")
-                self._set_up_network(cluster)
+                bootstrap.set_up_network(cluster.nodes)
             step.line("waiting for nodes, DNS and the default service account")
-            self._wait_until_usable(cluster)
+            bootstrap.wait_until_usable()
         return cluster
 
     @contextmanager
     def _gone_if_it_fails(self, options: ClusterOptions) -> Iterator[None]:
         try:
             yield
-        except (SeatrialError, docker.errors.DockerException) as error:
-            logs = self._logs(options.name)
-            self._delete(options.name)
+        except (SeatrialError, docker.errors.DockerException, requests.RequestException) as error:
+            try:
+                logs = self._logs(options.name)
+            finally:
+                self._delete(options.name)
             raise ClusterError(
                 f"cluster {options.name} could not be created",
                 details=f"{error}\n{logs}",
@@ -167,38 +169,6 @@ class KindProvider:
         except BaseException:
             self._delete(options.name)
             raise
-
-    def _set_up_network(self, cluster: KindCluster) -> None:
-        self._wait(cluster, "nodes", "--all", "--for=jsonpath={.spec.podCIDR}")
-        listed = json.loads(self._kubectl(cluster, "get", "nodes", "--output=json"))
-        ranges = {
-            item["metadata"]["name"]: (
-                item["spec"]["podCIDR"],
-                next(
-                    a["address"] for a in item["status"]["addresses"] if a["type"] == "InternalIP"
-                ),
-            )
-            for item in listed["items"]
-        }
-        for node in cluster.nodes:
-            for peer, (cidr, address) in ranges.items():
-                if peer != node.name:
-                    node.exec(["ip", "route", "replace", cidr, "via", address])
-            place = "/etc/cni/net.d/10-seatrial.conflist"
-            node.exec(["mkdir", "-p", "/etc/cni/net.d"])
-            content = conflist(ranges[node.name][0]).encode()
-            node.exec(["cp", "/dev/stdin", place], stdin=[content])
-
-    def _wait_until_usable(self, cluster: KindCluster) -> None:
-        # each of them is a watch that ends by itself; together they take as long as the slowest
-        waits = (
-            ("nodes", "--all", "--for=condition=Ready"),
-            ("deployment/coredns", "--namespace=kube-system", "--for=condition=Available"),
-            ("serviceaccount/default", "--namespace=default", "--for=create"),
-        )
-        with ThreadPoolExecutor(len(waits)) as pool:
-            for waited in [pool.submit(self._wait, cluster, *wait) for wait in waits]:
-                waited.result()
 
     # --- reusing
 
@@ -223,12 +193,7 @@ class KindProvider:
         running = [c.status == "running" for c in _containers(self.client, cluster.name)]
         if not running or not all(running) or not cluster.kubeconfig_path.is_file():
             return False
-        try:
-            self._kubectl(cluster, "get", "--raw=/readyz", "--request-timeout=5s")
-            self._wait(cluster, "nodes", "--all", "--for=condition=Ready", timeout=20)
-        except CommandError:
-            return False
-        return True
+        return Bootstrap(self.kubectl, cluster.kubeconfig_path).is_healthy()
 
     # --- deleting
 
@@ -255,15 +220,13 @@ class KindProvider:
         for container in _containers(self.client, name):
             for command in commands:
                 argv = [word.format(container.name) for word in command]
-                done = run(argv, check=False, timeout=20)
-                parts.append(f"$ {' '.join(argv)}\n{done.output}")
+                try:
+                    output = run(argv, check=False, timeout=20).output
+                except CommandError as error:
+                    # a node that does not answer has other logs that tell why
+                    output = error.cause
+                parts.append(f"$ {' '.join(argv)}\n{output}")
         return "\n".join(parts)
-
-    def _kubectl(self, cluster: KindCluster, *args: str) -> str:
-        return run([self.kubectl, f"--kubeconfig={cluster.kubeconfig_path}", *args]).stdout
-
-    def _wait(self, cluster: KindCluster, *args: str, timeout: int = USABLE_TIMEOUT) -> None:
-        self._kubectl(cluster, "wait", f"--timeout={timeout}s", *args)
 
     def _kind_env(self, name: str) -> dict[str, str]:
         return {

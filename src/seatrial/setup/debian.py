@@ -17,6 +17,7 @@ from seatrial.tools.running import run
 __all__ = [
     "Release",
     "apt_install",
+    "apt_update",
     "debian_mirror",
     "foreign_packages",
     "has_package",
@@ -59,12 +60,17 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
+def apt_update(*, on_line: Callable[[str], None] | None = None) -> None:
+    """Fetch the lists of packages anew; what cannot be reached stays as it was."""
+    run(["apt-get", "update", "-q"], env=_NONINTERACTIVE, on_line=on_line, check=False)
+
+
 def apt_install(packages: Sequence[str], *, on_line: Callable[[str], None] | None = None) -> None:
     """Install Debian packages (or .deb files) of which some may be there already.
 
     Raises `CommandError` with apt's own words if that fails.
     """
-    run(["apt-get", "update", "-q"], env=_NONINTERACTIVE, on_line=on_line, check=False)
+    apt_update(on_line=on_line)
     run(
         ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
         env=_NONINTERACTIVE,

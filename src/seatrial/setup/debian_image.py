@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-import docker.errors
 
 from seatrial.core.errors import NodeImageError
 from seatrial.core.progress import Progress
 from seatrial.setup import debian
+from seatrial.tools import engine
 from seatrial.tools.artifacts import Artifacts, fingerprint
 from seatrial.tools.running import run
 
@@ -41,11 +41,7 @@ class DebianImage:
         return f"{self.repository}:{self.suite}-{key}"
 
     def exists(self, client: docker.DockerClient) -> bool:
-        try:
-            client.images.get(self.reference)
-        except docker.errors.ImageNotFound:
-            return False
-        return True
+        return engine.has_image(client, self.reference)
 
     def ensure(
         self, client: docker.DockerClient, artifacts: Artifacts, progress: Progress, *, mirror: str

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import docker
 import docker.errors
+import requests
 
 from seatrial.cluster import has_capability
 from seatrial.cluster.host import CAP_SYS_RESOURCE
@@ -21,7 +22,7 @@ from seatrial.setup import debian, registry
 from seatrial.setup.node_image import NodeImageBuilder
 from seatrial.setup.node_recipe import known_versions
 from seatrial.setup.preparing import PYTHON_BASE, artifacts_of
-from seatrial.tools.engine import connect
+from seatrial.tools.engine import connect, has_image
 from seatrial.tools.golang import go_version
 from seatrial.tools.toolchain import Toolchain
 
@@ -48,8 +49,13 @@ def examine(settings: Settings, *, proc: Path = Path("/proc")) -> Sequence[Findi
         client = None
     findings += [_docker_cli(), *_tools(settings)]
     if client is not None:
-        findings += [*_engine(client), *_images(settings, client)]
-        client.close()
+        try:
+            findings += [*_engine(client), *_images(settings, client)]
+        except (EngineError, docker.errors.DockerException, requests.RequestException) as error:
+            cause = f"it stopped answering: {error}"
+            findings.append(Finding("engine", Health.BAD, cause, _engine_hint()))
+        finally:
+            client.close()
     else:
         findings.append(_disk(Path("/var/lib")))
     return findings
@@ -160,9 +166,9 @@ def _images(settings: Settings, client: docker.DockerClient) -> Iterator[Finding
         "answers" if reachable else "does not answer",
         "" if reachable else "images are made from package registries instead",
     )
-    yield _node_image(settings, client)
+    yield _node_image(settings, client, reachable)
     base = settings.image_base or PYTHON_BASE.reference
-    there = _has(client, base)
+    there = has_image(client, base)
     yield Finding(
         "Python base image",
         Health.OK if there or reachable else Health.BAD,
@@ -171,26 +177,20 @@ def _images(settings: Settings, client: docker.DockerClient) -> Iterator[Finding
     )
 
 
-def _node_image(settings: Settings, client: docker.DockerClient) -> Finding:
+def _node_image(settings: Settings, client: docker.DockerClient, reachable: bool) -> Finding:
     builder = NodeImageBuilder(client, artifacts_of(settings), Quiet())
     wanted = settings.node_image or registry.published_node_image(settings.kubernetes) or ""
-    found = wanted if wanted and _has(client, wanted) else None
+    found = wanted if wanted and has_image(client, wanted) else None
     if not settings.node_image and settings.kubernetes in known_versions():
         found = builder.find(settings.kubernetes) or found
+    if found is None and reachable and wanted:
+        return Finding("node image", Health.OK, f"{wanted} can be pulled")
     return Finding(
         "node image",
         Health.OK if found else Health.BAD,
         found or f"none for Kubernetes {settings.kubernetes} yet",
         "" if found else SETUP,
     )
-
-
-def _has(client: docker.DockerClient, reference: str) -> bool:
-    try:
-        client.images.get(reference)
-    except docker.errors.ImageNotFound:
-        return False
-    return True
 
 
 def _graded(value: float, least: float, good: float) -> Health:

@@ -21,9 +21,18 @@ __all__ = ["ensure_engine"]
 #: seconds for dockerd to answer; it took 2 to 4 where this was written
 START_TIMEOUT = 60.0
 
+#: where dockerd notes its process, unless it is told otherwise
+PID_FILE = Path("/var/run/docker.pid")
+
 #: Debian's docker.io 20.10 cannot run a privileged container where the machine itself lacks a
 #: capability ("unable to apply caps"); that of the next release can, and needs no newer libc
 OLD_SUITE, NEWER_SUITE = "bookworm", "trixie"
+
+#: there only where systemd runs the machine, sd_booted(3)
+SYSTEMD = Path("/run/systemd/system")
+
+#: engines that were started here: they outlive this process, and Python would warn of that
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def ensure_engine(progress: Progress, *, state_dir: Path, mirror: str = "") -> None:
@@ -61,7 +70,8 @@ def ensure_engine(progress: Progress, *, state_dir: Path, mirror: str = "") -> N
 def _install(packages: list[str], progress: Progress, system: debian.Release, mirror: str) -> None:
     with progress.step(f"installing {', '.join(packages)} from Debian's packages") as step:
         if system.codename != OLD_SUITE:
-            # older suites have the command in docker.io itself
+            # a fresh machine has no lists yet; older suites have the command in docker.io itself
+            debian.apt_update(on_line=step.line)
             known = [name for name in packages if debian.has_package(name)]
             debian.apt_install(known or ["docker.io"], on_line=step.line)
             return
@@ -79,14 +89,19 @@ def _install(packages: list[str], progress: Progress, system: debian.Release, mi
 
 def _start(progress: Progress, state_dir: Path) -> None:
     with progress.step("starting the Docker engine") as step:
-        if Path("/run/systemd/system").is_dir():
-            run(["systemctl", "start", "docker"], on_line=step.line)
+        if SYSTEMD.is_dir():
+            try:
+                run(["systemctl", "start", "docker"], on_line=step.line)
+            except CommandError as error:
+                raise EngineError(
+                    "the Docker engine is installed, but does not start",
+                    details=str(error),
+                    hint="see `journalctl --unit=docker`",
+                ) from error
             return
         log = state_dir / "dockerd.log"
         state_dir.mkdir(parents=True, exist_ok=True)
-        # a machine that was switched off leaves the file behind, and its number may be in use again
-        pid_file = state_dir / "dockerd.pid"
-        pid_file.unlink(missing_ok=True)
+        _forget_dead_engine(PID_FILE)
         with log.open("wb") as output:
             daemon = subprocess.Popen(
                 [
@@ -94,13 +109,13 @@ def _start(progress: Progress, state_dir: Path) -> None:
                     # on cgroup v1 the engine's own default is the host's namespace: one container
                     # in it makes the kernel create hierarchies that the kubelet then trips over
                     "--default-cgroupns-mode=private",
-                    f"--pidfile={pid_file}",
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _started.append(daemon)
         ends = time.monotonic() + START_TIMEOUT
         while not engine.is_reachable():
             # the engine has no event for "I listen now"; waiting on the process paces the look
@@ -111,13 +126,33 @@ def _start(progress: Progress, state_dir: Path) -> None:
             step.line(_last_line(log))
 
 
+def _forget_dead_engine(pid_file: Path) -> None:
+    """Remove the pid file of an engine that is gone.
+
+    A machine that was switched off leaves it behind, and its number may be in use again, which
+    dockerd takes for itself. The file is dockerd's own and not one of ours, since two engines on
+    one data folder take each other's sockets away. Raises `EngineError` if one does run.
+    """
+    try:
+        pid = int(pid_file.read_text())
+        running = Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd"
+    except (OSError, ValueError):
+        running = False
+    if running:
+        raise EngineError(
+            f"a Docker engine runs (process {pid}), but does not answer",
+            hint=f"see why (docker version), or end it (kill {pid}) and run `seatrial setup` again",
+        )
+    pid_file.unlink(missing_ok=True)
+
+
 def _failed(daemon: subprocess.Popen[bytes], log: Path) -> EngineError:
     ended = daemon.returncode
     if ended is None:
         daemon.terminate()
         daemon.wait()
     because = f"did not answer within {START_TIMEOUT:g} s" if ended is None else ""
-    error = EngineError("the Docker engine was installed, but does not start", hint=f"see {log}")
+    error = EngineError("the Docker engine is installed, but does not start", hint=f"see {log}")
     error.__cause__ = CommandError(
         ["dockerd"], status=ended, output=log.read_text(errors="replace"), because=because
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import docker
-import docker.errors
 from docker.models.containers import Container
 
 from seatrial.core.errors import NodeImageError
@@ -24,6 +23,7 @@ from seatrial.setup.node_recipe import (
     Recipe,
 )
 from seatrial.setup.oci import ImageSpec, Layer, write_archive
+from seatrial.tools import engine
 from seatrial.tools.artifacts import Artifacts
 from seatrial.tools.running import run
 
@@ -48,11 +48,7 @@ class NodeImageBuilder:
     def find(self, kubernetes: str) -> str | None:
         """The reference of the image for that Kubernetes version if it is in the engine."""
         reference = Recipe(kubernetes).reference
-        try:
-            self.client.images.get(reference)
-        except docker.errors.ImageNotFound:
-            return None
-        return reference
+        return reference if engine.has_image(self.client, reference) else None
 
     def build(self, kubernetes: str) -> str:
         """Make the image unless it is there, and give its reference.

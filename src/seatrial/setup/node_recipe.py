@@ -138,7 +138,14 @@ class Recipe:
     @cached_property
     def key(self) -> str:
         """Changes whenever the image may change."""
-        assembling = (Path(__file__), Path(__file__).with_name("node_image.py"))
+        here = Path(__file__)
+        assembling = (
+            here,
+            here.with_name("node_image.py"),
+            here.with_name("oci.py"),
+            FOLDER / "assemble",
+            FOLDER / "proxy-files",
+        )
         contents: list[str | bytes] = [build.key for build in self.builds.values()]
         for name, path in self.node_files.items():
             contents += [name, path.read_bytes()]

@@ -5,6 +5,7 @@ Each part looks first whether it is there, so a second run takes seconds.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,9 +85,8 @@ def _node_image(settings: Settings, builder: NodeImageBuilder) -> str:
 
 def _version_in(node_image: str, settings: Settings) -> str:
     """Version by the image's tag, as `kindest/node:v1.37.0@sha256:…` has it."""
-    tag = node_image.partition("@")[0].rpartition(":")[2]
-    version = tag.removeprefix("v").partition("-")[0]
-    return version if version.count(".") == 2 else settings.kubernetes
+    found = re.search(r":v?(\d+\.\d+\.\d+)(?:-[^:/]*)?$", node_image.partition("@")[0])
+    return found[1] if found else settings.kubernetes
 
 
 def prepare_image_base(

@@ -44,10 +44,15 @@ def pull(client: docker.DockerClient, reference: str, progress: Progress) -> str
         client.images.get(reference)
     except docker.errors.ImageNotFound:
         with progress.step(f"pulling {reference}") as step:
+            refused = ""
             try:
                 for line in client.api.pull(reference, stream=True, decode=True):
                     step.line(f"{line.get('id', '')} {line.get('status', '')}")
+                    # what goes wrong once the answer has begun is said in it
+                    refused = line.get("error", refused)
                 client.images.get(reference)
-            except docker.errors.DockerException as error:
-                raise NodeImageError(f"{reference} cannot be pulled", details=str(error)) from error
+            except (docker.errors.DockerException, requests.RequestException) as error:
+                raise NodeImageError(
+                    f"{reference} cannot be pulled", details=refused or str(error)
+                ) from error
     return reference

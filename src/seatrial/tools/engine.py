@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 import docker
 import docker.errors
+import docker.utils
 import requests
 
 from seatrial.core.errors import EngineError
 
-__all__ = ["connect", "is_reachable"]
+__all__ = ["connect", "has_image", "is_reachable"]
 
 HINT = (
     "start Docker, or point DOCKER_HOST at an engine that runs; on Debian or Ubuntu as root,\n"
@@ -17,15 +21,18 @@ HINT = (
 
 
 def connect(*, timeout: float = 120.0) -> docker.DockerClient:
-    """A client of the engine that the user's own `docker` talks to (DOCKER_HOST is honoured).
+    """A client of this machine's engine, or of the one that DOCKER_HOST names.
+
+    The `docker` command may have another one by its contexts; the SDK does not know those.
 
     `timeout` is how long one answer of the engine may take, in seconds. Raises `EngineError` if no
     engine answers.
     """
     try:
+        _require_socket()
         # the SDK speaks the newest API version that both sides know
         client = docker.from_env(timeout=int(timeout))
-    except docker.errors.DockerException as error:
+    except (docker.errors.DockerException, OSError, ValueError) as error:
         raise EngineError("no Docker engine answers", details=_short(error), hint=HINT) from error
     try:
         client.ping()
@@ -35,6 +42,19 @@ def connect(*, timeout: float = 120.0) -> docker.DockerClient:
     return client
 
 
+def has_image(client: docker.DockerClient, reference: str) -> bool:
+    """Whether the engine has an image of that name. Raises `EngineError` if it does not say."""
+    try:
+        client.images.get(reference)
+    except docker.errors.ImageNotFound:
+        return False
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EngineError(
+            f"the Docker engine does not say whether it has {reference}", details=_short(error)
+        ) from error
+    return True
+
+
 def is_reachable() -> bool:
     """Whether an engine answers now."""
     try:
@@ -42,6 +62,18 @@ def is_reachable() -> bool:
     except EngineError:
         return False
     return True
+
+
+def _require_socket() -> None:
+    """Raise `OSError` where the engine's socket is a file that nobody listens on."""
+    scheme, _, path = str(docker.utils.parse_host(os.environ.get("DOCKER_HOST"))).partition("://")
+    if scheme == "http+unix":
+        # the SDK leaves its own socket open if this fails, and says less of why
+        with socket.socket(socket.AF_UNIX) as asking:
+            try:
+                asking.connect(path)
+            except OSError as error:
+                raise OSError(f"{path}: {error.strerror}") from error
 
 
 def _short(error: Exception) -> str:

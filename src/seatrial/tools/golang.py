@@ -22,7 +22,7 @@ def go_version() -> tuple[int, int] | None:
     """The (major, minor) version of the `go` on PATH, or None where there is none."""
     if not (go := shutil.which("go")):
         return None
-    found = re.search(r"go(\d+)\.(\d+)", run([go, "env", "GOVERSION"]).stdout)
+    found = re.search(r"go(\d+)\.(\d+)", run([go, "env", "GOVERSION"], check=False).stdout)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -52,7 +52,8 @@ class GoBuild:
     def key(self) -> str:
         """Changes whenever what would be built may change."""
         contents = [part for path in self.sources for part in (path.name, path.read_bytes())]
-        return fingerprint([*contents, *self.packages, self.ldflags, *self.tags, str(self.renamed)])
+        how = (self.packages, self.ldflags, self.tags, self.renamed)
+        return fingerprint([*contents, repr(how)])
 
     def run(self, artifacts: Artifacts, progress: Progress) -> Path:
         """The folder with the executables, built now unless it was built before.

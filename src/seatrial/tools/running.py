@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -13,6 +13,9 @@ from typing import IO
 from seatrial.core.errors import CommandError
 
 __all__ = ["Completed", "run"]
+
+#: seconds that the last output of a child that has ended may take to arrive
+LAST_OUTPUT = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def run(
     `timeout` seconds, and whenever this call is left early (an interrupt).
 
     Raises `CommandError` if the command cannot be started, does not end in time, or (with `check`)
-    ends with a status other than 0.
+    ends with a status other than 0; and whatever `stdin` or `on_line` raise.
     """
     words = tuple(str(word) for word in argv)
     try:
@@ -61,51 +64,84 @@ def run(
         raise CommandError(
             words, status=None, output="", because=f"cannot be started: {error.strerror}", hint=hint
         ) from error
-    collected = _Collected(on_line)
-    threads = [
-        threading.Thread(target=collected.read, args=(child.stdout, True), daemon=True),
-        threading.Thread(target=collected.read, args=(child.stderr, False), daemon=True),
-    ]
-    if stdin is not None:
-        threads.append(threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True))
-    for thread in threads:
-        thread.start()
+    talk = _Conversation(child, stdin, on_line)
+    late: subprocess.TimeoutExpired | None = None
     try:
+        talk.begin()
         child.wait(timeout)
     except subprocess.TimeoutExpired as error:
-        child.kill()
-        child.wait()
-        raise CommandError(
-            words,
-            status=None,
-            output="\n".join(collected.lines),
-            because=f"did not end within {timeout:g} s",
-            hint=hint,
-        ) from error
+        late = error
     finally:
         if child.poll() is None:
             child.kill()
             child.wait()
-        for thread in threads[:2]:
-            # a grandchild may hold the pipe open (a daemon): what it prints is not ours
-            thread.join(timeout=2)
-    done = Completed(
-        words, child.returncode, "\n".join(collected.stdout), "\n".join(collected.lines)
-    )
+        talk.end()
+    if talk.failures:
+        raise talk.failures[0]
+    output = "\n".join(talk.lines)
+    if late is not None:
+        because = f"did not end within {timeout:g} s"
+        raise CommandError(words, status=None, output=output, because=because, hint=hint) from late
+    done = Completed(words, child.returncode, "\n".join(talk.stdout), output)
     if check and done.status != 0:
         raise CommandError(words, status=done.status, output=done.output, hint=hint)
     return done
 
 
-class _Collected:
-    """Lines of both streams in one list, as they came."""
+class _Conversation:
+    """What goes between us and a child: its output in one list as it came, and its input."""
 
-    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[bytes],
+        stdin: Iterable[bytes] | None,
+        on_line: Callable[[str], None] | None,
+    ) -> None:
         self.lines: list[str] = []
         self.stdout: list[str] = []
+        #: what `stdin` or `on_line` raised in a thread of ours
+        self.failures: list[Exception] = []
+        self._child = child
         self._on_line = on_line
+        self._lock = threading.Lock()
+        self._taken: set[IO[bytes]] = set()
+        self._begun: set[threading.Thread] = set()
+        self._threads = [
+            (pipe, threading.Thread(target=work, args=(pipe, *more), daemon=True))
+            for pipe, work, more in (
+                (child.stdout, self._read, (True,)),
+                (child.stderr, self._read, (False,)),
+                (child.stdin, self._write, (stdin,)),
+            )
+            if pipe is not None
+        ]
 
-    def read(self, stream: IO[bytes], is_stdout: bool) -> None:
+    def begin(self) -> None:
+        for _, thread in self._threads:
+            thread.start()
+            self._begun.add(thread)
+
+    def end(self) -> None:
+        for pipe, thread in self._threads:
+            if thread not in self._begun and self._is_mine(pipe):
+                pipe.close()
+            elif pipe is not self._child.stdin:
+                # a grandchild may hold the pipe open (a daemon): what it prints is not ours
+                thread.join(LAST_OUTPUT)
+
+    def _is_mine(self, pipe: IO[bytes]) -> bool:
+        """Whether the caller is the first to ask: it is the one to use the pipe, and closes it.
+
+        An interrupt may come while a thread is begun, and nobody can tell whether it was.
+        """
+        with self._lock:
+            first = pipe not in self._taken
+            self._taken.add(pipe)
+            return first
+
+    def _read(self, stream: IO[bytes], is_stdout: bool) -> None:
+        if not self._is_mine(stream):
+            return
         with stream:
             for raw in stream:
                 line = raw.decode(errors="replace").rstrip("\r\n")
@@ -113,14 +149,29 @@ class _Collected:
                 if is_stdout:
                     self.stdout.append(line)
                 if self._on_line:
-                    self._on_line(line)
+                    try:
+                        self._on_line(line)
+                    except Exception as error:  # noqa: BLE001 - raised by `run`
+                        self._fail(error)
 
+    def _write(self, pipe: IO[bytes], chunks: Iterable[bytes]) -> None:
+        if not self._is_mine(pipe):
+            return
+        # a child that ends early closes its end; its exit status tells why, not the broken pipe
+        try:
+            with pipe:
+                for chunk in self._whole(chunks):
+                    pipe.write(chunk)
+        except BrokenPipeError:
+            pass
 
-def _feed(pipe: IO[bytes], chunks: Iterable[bytes]) -> None:
-    # a child that ends early closes its end; its exit status tells why, not the broken pipe
-    try:
-        with pipe:
-            for chunk in chunks:
-                pipe.write(chunk)
-    except BrokenPipeError:
-        pass
+    def _whole(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        try:
+            yield from chunks
+        except Exception as error:  # noqa: BLE001 - raised by `run`
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self.failures.append(error)
+        # now, while its pipes are open: it must not take half of its input for the whole
+        self._child.kill()

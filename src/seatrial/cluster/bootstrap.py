@@ -1,0 +1,88 @@
+"""From a control plane that is up to a cluster that can be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.cluster.kind_config import conflist
+from seatrial.cluster.provider import Node
+from seatrial.tools.running import run
+
+__all__ = ["Bootstrap"]
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Waits by `kubectl wait`, which watches and ends by itself. Raises `CommandError`."""
+
+    kubectl_path: Path
+    kubeconfig: Path
+    timeout: float = 300.0
+    """Seconds that each wait may take."""
+
+    def set_up_network(self, nodes: Sequence[Node]) -> None:
+        """Give each node its pod network, and routes to the pods of the others.
+
+        For node images without a network of their own.
+        """
+        self.wait("nodes", "--all", "--for=jsonpath={.spec.podCIDR}")
+        listed = json.loads(self.kubectl("get", "nodes", "--output=json"))
+        ranges = {
+            item["metadata"]["name"]: (
+                item["spec"]["podCIDR"],
+                next(
+                    a["address"] for a in item["status"]["addresses"] if a["type"] == "InternalIP"
+                ),
+            )
+            for item in listed["items"]
+        }
+        for node in nodes:
+            for peer, (cidr, address) in ranges.items():
+                if peer != node.name:
+                    node.exec(["ip", "route", "replace", cidr, "via", address])
+            place = "/etc/cni/net.d/10-seatrial.conflist"
+            node.exec(["mkdir", "-p", "/etc/cni/net.d"])
+            content = conflist(ranges[node.name][0]).encode()
+            node.exec(["cp", "/dev/stdin", place], stdin=[content])
+
+    def wait_until_usable(self) -> None:
+        """Wait for Ready nodes, DNS, and the account that pods run as."""
+        waits = (
+            ("nodes", "--all", "--for=condition=Ready"),
+            ("deployment/coredns", "--namespace=kube-system", "--for=condition=Available"),
+            ("serviceaccount/default", "--namespace=default", "--for=create"),
+        )
+        # together they take as long as the slowest
+        with ThreadPoolExecutor(len(waits)) as pool:
+            for waited in [pool.submit(self.wait, *wait) for wait in waits]:
+                waited.result()
+
+    def is_healthy(self) -> bool:
+        """Whether the API server is ready, and the nodes are, soon."""
+        readyz = ["get", "--raw=/readyz", "--request-timeout=5s"]
+        if run([*self._argv, *readyz], env=self._env, check=False).status != 0:
+            return False
+        ready = ["wait", "--timeout=20s", "nodes", "--all", "--for=condition=Ready"]
+        return run([*self._argv, *ready], env=self._env, check=False).status == 0
+
+    def wait(self, *args: str) -> None:
+        """`kubectl wait`."""
+        self.kubectl("wait", f"--timeout={self.timeout:g}s", *args)
+
+    def kubectl(self, *args: str) -> str:
+        """Run kubectl and give its standard output."""
+        # kubectl ends by itself; this is for one that does not
+        return run([*self._argv, *args], env=self._env, timeout=self.timeout + 30).stdout
+
+    @property
+    def _argv(self) -> list[str]:
+        return [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}"]
+
+    @property
+    def _env(self) -> dict[str, str]:
+        # kubectl would keep what it discovers below the user's own ~/.kube
+        return {"KUBECACHEDIR": str(self.kubeconfig.parent / "cache")}

@@ -1,0 +1,47 @@
+"""What a cluster may be called and made of, and how two wishes differ."""
+
+import pytest
+
+from seatrial.cluster import ClusterOptions
+from seatrial.core.errors import ConfigurationError
+
+
+@pytest.mark.parametrize("name", ["a", "seatrial", "my-cluster-2", "0", "a" * 50])
+def test_a_dns_label_can_be_a_name(name):
+    assert ClusterOptions(name=name).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "My-Cluster", "my.cluster", "my_cluster", "-a", "a-", "a b", "ä", "a/b", "../a", "a\n",
+     "a" * 51],
+)  # fmt: skip
+def test_what_is_no_dns_label_is_one_clear_error(name):
+    with pytest.raises(ConfigurationError) as caught:
+        ClusterOptions(name=name)
+    assert str(caught.value).splitlines() == [
+        f"{name!r} cannot be the name of a cluster",
+        "-> use lower-case letters, digits and hyphens, a letter or digit at both ends,",
+        "   and at most 50 characters: --seatrial-cluster-name=my-cluster",
+    ]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{"workers": -1}, {"node_ports": 0}, {"node_ports": 513}],
+    ids=str,
+)
+def test_a_size_that_cannot_be_is_refused(sizes):
+    with pytest.raises(ConfigurationError, match=r"a cluster of .* cannot be") as caught:
+        ClusterOptions(**sizes)
+    assert caught.value.hint == "workers start at 0, node_ports go from 1 to 512"
+
+
+def test_two_equal_wishes_do_not_differ():
+    assert ClusterOptions(workers=1).differences(ClusterOptions(workers=1)) == []
+
+
+def test_each_difference_is_named_with_both_values():
+    made = ClusterOptions(kubernetes="1.36.3", workers=2, node_image="old")
+    wanted = ClusterOptions(kubernetes="1.37.2", workers=0, node_image="old")
+    assert made.differences(wanted) == ["kubernetes: '1.36.3', not '1.37.2'", "workers: 2, not 0"]
