@@ -1,1 +1,48 @@
-"""seatrial: puts a deployment through its sea trial on a real Kubernetes cluster."""
+"""seatrial: puts a deployment through its sea trial on a real Kubernetes cluster.
+
+The fixtures come with the pytest plugin (`pytest --fixtures`); what a test writes itself is here:
+event patterns, readiness conditions, and the errors.
+"""
+
+from typing import TYPE_CHECKING
+
+from seatrial.core.errors import (
+    EventMismatchError,
+    ExpectationError,
+    HttpExpectationError,
+    NotReadyError,
+    SeatrialError,
+)
+
+if TYPE_CHECKING:
+    from seatrial.events import any_order, each_pod, event, in_order, never
+    from seatrial.readiness import ready
+
+__all__ = [
+    "EventMismatchError",
+    "ExpectationError",
+    "HttpExpectationError",
+    "NotReadyError",
+    "SeatrialError",
+    "any_order",
+    "each_pod",
+    "event",
+    "in_order",
+    "never",
+    "ready",
+]
+
+_EVENTS = ("any_order", "each_pod", "event", "in_order", "never")
+
+
+def __getattr__(name: str) -> object:
+    # on first use: this package is imported by every pytest run, used in few
+    if name in _EVENTS:
+        from seatrial import events  # noqa: PLC0415 - see above
+
+        return getattr(events, name)
+    if name == "ready":
+        from seatrial.readiness import ready  # noqa: PLC0415 - see above
+
+        return ready
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

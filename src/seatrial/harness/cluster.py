@@ -1,0 +1,140 @@
+"""A cluster as a test sees it: its API, its nodes, its streams, and images to run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from seatrial.cluster import ClusterHandle, Node
+from seatrial.core.progress import Progress, Quiet
+from seatrial.events import Timeline
+from seatrial.harness.namespaces import SessionNamespaces
+from seatrial.images import Image, load
+from seatrial.kube import Connection, Objects, connect
+from seatrial.tools.running import run
+from seatrial.watch import Hub
+
+__all__ = ["Cluster"]
+
+#: what is watched in every cluster from the moment it is first used: what a rollout goes through,
+#: and what its diagnosis looks at (a Node's taints, whether a ConfigMap is there by now). Secrets
+#: are not: what is not held cannot be shown by mistake.
+WATCHED = (
+    ("Event", "v1"),
+    ("Pod", "v1"),
+    ("ReplicaSet", "apps/v1"),
+    ("Deployment", "apps/v1"),
+    ("Node", "v1"),
+    ("ConfigMap", "v1"),
+    ("Service", "v1"),
+    ("EndpointSlice", "discovery.k8s.io/v1"),
+    ("ServiceAccount", "v1"),
+)
+
+
+class Cluster:
+    """A cluster that is up. `close` ends its streams, not the cluster."""
+
+    def __init__(
+        self,
+        handle: ClusterHandle,
+        *,
+        kind: Path,
+        kubectl: Path,
+        node_image: str,
+        client: docker.DockerClient,
+        progress: Progress | None = None,
+    ) -> None:
+        self.handle = handle
+        self.kind_path = kind
+        self.kubectl_path = kubectl
+        self.node_image = node_image
+        self.client = client
+        self._progress = progress or Quiet()
+
+    @property
+    def name(self) -> str:
+        return self.handle.name
+
+    @property
+    def provider(self) -> str:
+        """What made it: `kind`."""
+        return self.handle.provider
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        """A kubeconfig that knows this cluster alone; the user's own is never touched."""
+        return self.handle.kubeconfig_path
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """Its machines: `node.name`, `node.exec(["crictl", "ps"])`."""
+        return self.handle.nodes
+
+    @cached_property
+    def connection(self) -> Connection:
+        return connect(self.kubeconfig_path)
+
+    @property
+    def api(self) -> Any:
+        """The official client's `ApiClient`, for whatever seatrial has no word for."""
+        return self.connection.client
+
+    @cached_property
+    def objects(self) -> Objects:
+        """Get, list, apply and delete any kind of object, as plain dicts."""
+        return Objects(self.connection)
+
+    @cached_property
+    def hub(self) -> Hub:
+        """The watch streams, opened and listed once for all tests."""
+        hub = Hub(self.connection)
+        try:
+            with ThreadPoolExecutor(len(WATCHED)) as pool:
+                for opened in [pool.submit(hub.open, kind, version) for kind, version in WATCHED]:
+                    opened.result()
+        except BaseException:
+            hub.close()
+            raise
+        return hub
+
+    @cached_property
+    def namespaces(self) -> SessionNamespaces:
+        """The namespaces of this session's tests."""
+        return SessionNamespaces(self.objects, self.hub)
+
+    def kubectl(self, *args: str) -> str:
+        """Run the locked kubectl on this cluster and give what it printed to standard output.
+
+        Raises `CommandError`, which shows the command so that it can be pasted into a shell.
+        """
+        return run(
+            [self.kubectl_path, f"--kubeconfig={self.kubeconfig_path}", *args],
+            # kubectl would keep what it discovers below the user's own ~/.kube
+            env={"KUBECACHEDIR": str(self.kubeconfig_path.parent / "cache")},
+        ).stdout
+
+    def load_image(self, image: Image) -> None:
+        """Put an image of the engine into every node that does not have it yet."""
+        load(image, self.nodes, client=self.client, progress=self._progress)
+
+    def events(self, namespace: str = "default") -> Timeline:
+        """The events of a namespace, those from before included; nodes' are in `default`."""
+        return Timeline(self.hub.view(namespace))
+
+    def await_deleted(self) -> None:
+        """Wait until the namespaces of tests that are over are gone. Raises `ManifestError`."""
+        if "namespaces" in self.__dict__:
+            self.namespaces.await_deleted()
+
+    def close(self) -> None:
+        """End the streams and connections."""
+        if "hub" in self.__dict__:
+            self.hub.close()
+        if "connection" in self.__dict__:
+            self.connection.close()

@@ -1,0 +1,57 @@
+"""Builds the image under test and puts it into the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seatrial.core.progress import Progress
+from seatrial.harness.cluster import Cluster
+from seatrial.images import BuildContext, Image, build
+
+__all__ = ["ImageFactory"]
+
+
+@dataclass(frozen=True)
+class ImageFactory:
+    """`ImageFactory(cluster, …)(path=".", repository="flask")` builds, loads, gives the image."""
+
+    cluster: Cluster
+    progress: Progress
+    base: str | None = None
+    """Given to a Dockerfile that declares a build argument BASE, unless None."""
+    extra_ca: Path | None = None
+    """PEM file of certificate authorities that the build has to trust."""
+
+    def __call__(
+        self,
+        *,
+        path: Path | str = ".",
+        repository: str = "",
+        build_args: Mapping[str, str] | None = None,
+        load: bool = True,
+        **options: Any,
+    ) -> Image:
+        """Build the image unless its very content is built already, and load it into each node.
+
+        `path` is the folder of the build context, `repository` the image's name (by default the
+        folder's), `options` are those of `BuildContext`.
+
+        Raises `ImageError` with the failing step's output, or where a node does not take it.
+        """
+        folder = Path(path).resolve()
+        context = BuildContext(
+            path=folder,
+            build_args=build_args or {},
+            extra_cas=self.extra_ca.read_bytes() if self.extra_ca else None,
+            **options,
+        )
+        if self.base and "BASE" not in context.build_args and context.takes("BASE"):
+            context = replace(context, build_args={**context.build_args, "BASE": self.base})
+        name = repository or folder.name.lower()
+        image = build(self.cluster.client, context, name, progress=self.progress)
+        if load:
+            self.cluster.load_image(image)
+        return image

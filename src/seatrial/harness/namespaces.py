@@ -1,0 +1,74 @@
+"""The namespaces of one session's tests."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from seatrial.core.clock import Deadline
+from seatrial.core.errors import ClusterError
+from seatrial.core.feed import wait_on
+from seatrial.kube import Objects
+from seatrial.manifests import Namespaces, PodSecurity, ownership, wait_gone
+from seatrial.watch import Hub
+
+__all__ = ["SessionNamespaces"]
+
+#: seconds for the service account controller to give a namespace its default account; pods cannot
+#: be created before it is there. It took 20 ms where this was written.
+ACCOUNT_TIMEOUT = 30.0
+
+
+@dataclass
+class SessionNamespaces:
+    """Creates a namespace for each test, and deletes it without making the next test wait.
+
+    A namespace takes seconds to go, as its pods end in good order. So deletion is asked for when a
+    test is over, and waited for once, in the end, if the cluster outlives the session.
+    """
+
+    objects: Objects
+    hub: Hub
+    session: str = field(default_factory=lambda: secrets.token_hex(4))
+    _going: list[Mapping[str, object]] = field(default_factory=list)
+
+    def labels(self, test: str) -> Mapping[str, str]:
+        """What is put on all that the test makes."""
+        return ownership(session=self.session, test=test)
+
+    def create(self, test: str, *, pod_security: PodSecurity = "") -> str:
+        """Create a namespace for the test of that id and give its name, once it can take pods.
+
+        Raises `ApiError`, or `ClusterError` if the cluster does not give it a service account.
+        """
+        maker = replace(self._maker, pod_security=pod_security)
+        name = maker.make(test)
+
+        def look() -> bool | None:
+            there = self.hub.snapshot().get("ServiceAccount", "default", name)
+            return True if there is not None else None
+
+        if not wait_on(self.hub, look, Deadline.after(ACCOUNT_TIMEOUT, self.hub.clock)):
+            self.delete(name)
+            raise ClusterError(
+                f"namespace {name} got no default service account within {ACCOUNT_TIMEOUT:g} s",
+                hint="is kube-controller-manager running? kubectl -n kube-system get pods",
+            )
+        return name
+
+    def delete(self, name: str) -> None:
+        """Ask for the namespace's deletion, with all that is in it."""
+        there = self.objects.get("v1", "Namespace", name)
+        self._maker.delete(name)
+        if there is not None:
+            self._going.append({**there, "apiVersion": "v1", "kind": "Namespace"})
+
+    def await_deleted(self, timeout: float = 60.0) -> None:
+        """Wait until all that were deleted are gone. Raises `ManifestError` after `timeout` s."""
+        wait_gone(self._going, self.objects, feed=self.hub, timeout=timeout)
+        self._going.clear()
+
+    @property
+    def _maker(self) -> Namespaces:
+        return Namespaces(self.objects, self.session)

@@ -1,0 +1,213 @@
+"""The fixtures. Each resource has an `*_options` fixture before it, to be overridden.
+
+Session: settings → cluster → image. Test: namespace → deploy, events, http.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from seatrial.plugin.hooks import TIMELINE, any_failed
+from seatrial.plugin.options import settings_of
+
+if TYPE_CHECKING:
+    from seatrial.core.progress import Progress
+    from seatrial.core.settings import Settings
+    from seatrial.events import Timeline
+    from seatrial.harness import Cluster, Deployer, Http
+    from seatrial.images import Image
+
+# ruff: noqa: PLC0415 - what is heavy is imported where it is needed, see the package
+
+
+def _loudly(config: pytest.Config) -> AbstractContextManager[object]:
+    """Let progress through: a session's set-up may take minutes, and captured it looks stuck."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    return capture.global_and_fixture_disabled() if capture else nullcontext()
+
+
+def _progress() -> Progress:
+    from seatrial.report.console import ConsoleProgress
+
+    return ConsoleProgress()
+
+
+@pytest.fixture(scope="session")
+def k8s_settings(request: pytest.FixtureRequest) -> Settings:
+    """The settings of this run, frozen; `k8s_settings.source("kubernetes")` tells where from."""
+    return settings_of(request.config)
+
+
+@pytest.fixture(scope="session")
+def k8s_cluster_options() -> Mapping[str, Any]:
+    """What the cluster is to be like (`ClusterOptions`), over the settings; override it."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def k8s_cluster(
+    request: pytest.FixtureRequest,
+    k8s_settings: Settings,
+    k8s_cluster_options: Mapping[str, Any],
+) -> Iterator[Cluster]:
+    """A Kubernetes cluster for the session: `.kubectl("get", "pods")`, `.api`, `.nodes`.
+
+    Gone afterwards, unless it is to be kept (`--seatrial-keep`).
+    """
+    from seatrial.cluster import ClusterOptions, KindProvider
+    from seatrial.harness import Cluster
+    from seatrial.setup.preparing import prepare
+
+    with _loudly(request.config):
+        progress = _progress()
+        prepared = prepare(k8s_settings, progress)
+        wanted = {
+            "name": k8s_settings.cluster_name,
+            "kubernetes": prepared.kubernetes,
+            "node_image": prepared.node_image,
+            **k8s_cluster_options,
+        }
+        provider = KindProvider(
+            prepared.client,
+            prepared.kind,
+            prepared.kubectl,
+            k8s_settings.state_dir,
+            k8s_settings.cluster_timeout,
+        )
+        options = ClusterOptions(**wanted)
+        handle = provider.ensure(options, progress)
+    cluster = Cluster(
+        handle,
+        kind=prepared.kind,
+        kubectl=prepared.kubectl,
+        node_image=options.node_image,
+        client=prepared.client,
+        progress=progress,
+    )
+    try:
+        yield cluster
+    finally:
+        keep = k8s_settings.keep == "always" or (
+            k8s_settings.keep == "on-failure" and any_failed(request.config)
+        )
+        try:
+            if keep:
+                cluster.await_deleted()
+        finally:
+            cluster.close()
+            if not keep:
+                with _loudly(request.config):
+                    provider.delete(cluster.name, progress)
+
+
+@pytest.fixture(scope="session")
+def k8s_image_options(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """What the image is built from, as keywords of `k8s_build_image`; override it.
+
+    `path` is the build context, by default the folder of pytest's configuration.
+    """
+    return {"path": request.config.rootpath}
+
+
+@pytest.fixture(scope="session")
+def k8s_build_image(
+    request: pytest.FixtureRequest, k8s_settings: Settings, k8s_cluster: Cluster
+) -> Callable[..., Image]:
+    """Builds an image and loads it into the cluster: `k8s_build_image(path=".", target="test")`.
+
+    Keywords: those of `BuildContext`, and `repository` for the image's name. Unchanged files build
+    nothing; a node that has the image is sent nothing.
+    """
+    from seatrial.harness import ImageFactory
+    from seatrial.setup.preparing import prepare_image_base
+
+    with _loudly(request.config):
+        progress = _progress()
+        base = prepare_image_base(k8s_settings, k8s_cluster.client, progress)
+
+    def build(**options: Any) -> Image:
+        with _loudly(request.config):
+            factory = ImageFactory(
+                k8s_cluster, base=base, extra_ca=k8s_settings.extra_ca, progress=_progress()
+            )
+            return factory(**options)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def k8s_image(k8s_build_image: Callable[..., Image], k8s_image_options: Mapping[str, Any]) -> Image:
+    """The image under test, built from the `Dockerfile` and loaded: `.reference`, `.id`."""
+    return k8s_build_image(**k8s_image_options)
+
+
+@pytest.fixture
+def k8s_namespace_options(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """What the test's namespace is like: `{"pod_security": "restricted"}`; override it, or use
+    the marker `k8s_pod_security`."""
+    marker = request.node.get_closest_marker("k8s_pod_security")
+    return {"pod_security": _level(*marker.args, **marker.kwargs)} if marker else {}
+
+
+def _level(level: str) -> str:
+    # the marker's own signature, so that what does not fit it is a plain TypeError
+    return level
+
+
+@pytest.fixture
+def k8s_namespace(
+    request: pytest.FixtureRequest,
+    k8s_settings: Settings,
+    k8s_cluster: Cluster,
+    k8s_namespace_options: Mapping[str, Any],
+) -> Iterator[str]:
+    """A namespace of the test's own, gone afterwards unless it is to be kept."""
+    # opened before the namespace is there, so nothing that happens in it is missed
+    hub = k8s_cluster.hub
+    test = request.node.nodeid
+    namespace = k8s_cluster.namespaces.create(test, **k8s_namespace_options)
+    from seatrial.events import Timeline
+
+    request.node.stash[TIMELINE] = Timeline(hub.view(namespace), tie=k8s_settings.event_tie)
+    yield namespace
+    if not k8s_settings.keep_namespace:
+        k8s_cluster.namespaces.delete(namespace)
+
+
+@pytest.fixture
+def k8s_deploy(
+    request: pytest.FixtureRequest,
+    k8s_settings: Settings,
+    k8s_cluster: Cluster,
+    k8s_namespace: str,
+) -> Deployer:
+    """Applies manifests: `k8s_deploy("fixtures/manifests", images={"flask": image}) -> Release`."""
+    from seatrial.harness import Deployer
+
+    return Deployer(
+        k8s_cluster,
+        k8s_namespace,
+        labels=k8s_cluster.namespaces.labels(request.node.nodeid),
+        ready_timeout=k8s_settings.ready_timeout,
+    )
+
+
+@pytest.fixture
+def k8s_events(request: pytest.FixtureRequest, k8s_namespace: str) -> Timeline:  # noqa: ARG001 -
+    # the namespace's fixture makes the timeline, before anything is applied
+    """The events of the test's namespace, recorded since before the first apply:
+    `k8s_events.expect(in_order("Scheduled", "Pulled", "Started"), within=10)`."""
+    timeline: Timeline = request.node.stash[TIMELINE]
+    return timeline
+
+
+@pytest.fixture
+def k8s_http(k8s_settings: Settings, k8s_cluster: Cluster, k8s_namespace: str) -> Http:
+    """The way to the application: `k8s_http.service("flask", port=5000).get("/")`."""
+    from seatrial.harness import Http
+
+    return Http(k8s_cluster, k8s_namespace, timeout=k8s_settings.http_timeout)

@@ -1,0 +1,329 @@
+"""Manifests that are applied, waited for, changed and deleted, in virtual time."""
+
+import pytest
+from harness_kit import (
+    NAMESPACE,
+    config_map,
+    crashed,
+    deployment,
+    pod,
+    replica_set,
+    rolled_out,
+    service,
+    unpullable,
+)
+
+from seatrial.core.errors import ClusterError, ConfigurationError, ManifestError, NotReadyError
+from seatrial.core.model import State
+from seatrial.harness import Deployer
+from seatrial.harness.release import SEEN_TIMEOUT
+
+OURS = {"app.kubernetes.io/managed-by": "seatrial"}
+
+
+@pytest.fixture
+def deploy(world):
+    return Deployer(world.cluster, NAMESPACE, labels=OURS, ready_timeout=20)
+
+
+def names(pods):
+    return [each["metadata"]["name"] for each in pods]
+
+
+# --- applying
+
+
+def test_the_streams_are_open_before_the_first_manifest_is_applied(world, deploy):
+    deploy([config_map(), deployment()])
+    assert world.log == [
+        "watch Deployment apps/v1",
+        "apply ConfigMap/look by seatrial",
+        "apply Deployment/flask by seatrial",
+    ]
+
+
+def test_what_is_applied_carries_the_labels_and_goes_into_the_namespace(world, deploy):
+    release = deploy(deployment())
+    stored = world.objects.stored["Deployment", NAMESPACE, "flask"]
+    assert stored["metadata"]["labels"] == OURS
+    assert "labels" not in release.manifests[0].object["metadata"]
+
+
+def test_images_are_put_in_before_anything_is_applied(world, deploy):
+    release = deploy(deployment(), images={"flask": "flask:sha-1"})
+    [container] = release["Deployment/flask"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "flask:sha-1"
+    with pytest.raises(ManifestError, match="no container is named 'flaks'"):
+        deploy(deployment("other"), images={"flaks": "flask:1"})
+    assert world.wrote("apply") == ["apply Deployment/flask by seatrial"]
+
+
+def test_a_release_is_given_only_when_the_streams_show_it(world, deploy):
+    world.objects.lag = 3.0
+    release = deploy([deployment(), service()])
+    assert world.clock.now == 3.0
+    snapshot = release.feed.snapshot()
+    assert snapshot.get("Deployment", "flask", NAMESPACE)
+    assert snapshot.get("Service", "flask", NAMESPACE)
+
+
+def test_a_namesake_from_before_is_not_taken_for_what_was_applied(world, deploy):
+    world.objects.lag = 3.0
+    old = {**deployment(), "metadata": {"name": "flask", "namespace": NAMESPACE, "generation": 9}}
+    world.hub.shows(old)
+    deploy(deployment())
+    assert world.clock.now == 3.0
+
+
+def test_kinds_that_nobody_waits_for_need_not_be_seen(world, deploy):
+    world.objects.lag = None
+    deploy(config_map())
+    assert world.clock.now == 0
+
+
+def test_a_watch_that_never_shows_what_was_applied_is_an_error_of_the_cluster(world, deploy):
+    world.objects.lag = None
+    with pytest.raises(ClusterError) as raised:
+        deploy([deployment(), service(), config_map()])
+    assert world.clock.now == pytest.approx(SEEN_TIMEOUT)
+    assert str(raised.value) == (
+        "the watch of namespace shop did not show within 30 s what was applied\n"
+        "  Service/flask, Deployment/flask\n"
+        "-> is the API server overloaded? `seatrial doctor` tells of this machine"
+    )
+
+
+# --- waiting
+
+
+def test_waiting_ends_when_workloads_and_services_are_ready(world, deploy):
+    world.rolls_out(4.0)
+    release = deploy([deployment(), service(), config_map()])
+    verdict = release.wait_ready()
+    assert verdict.state is State.SATISFIED
+    assert world.clock.now == pytest.approx(4.0, abs=0.3)
+
+
+def test_one_object_can_be_waited_for_alone(world, deploy):
+    release = deploy([deployment(), service()])
+    assert release.wait_ready("Service/flask").reason == "Exists"
+    assert world.clock.now == 0
+
+
+def test_the_timeout_is_that_of_the_settings_unless_one_is_given(world, deploy):
+    release = deploy(deployment())
+    with pytest.raises(NotReadyError, match="still so after 20 s"):
+        release.wait_ready()
+    with pytest.raises(NotReadyError, match="still so after 2 s"):
+        release.wait_ready(timeout=2)
+    with pytest.raises(NotReadyError, match="still so after 0 s"):
+        release.wait_ready(timeout=0)
+
+
+def test_ready_may_have_to_last(world, deploy):
+    world.rolls_out(0.0)
+    deploy(deployment()).wait_ready(holds_for=5)
+    assert world.clock.now == pytest.approx(5.0, abs=0.3)
+
+
+def test_a_crash_loop_ends_the_wait_and_its_log_is_shown(world, deploy):
+    world.objects.text_of_log = "no database\n"
+    release = deploy(pod("flask"))
+    world.hub.shows(pod("flask", ready=False, status=crashed(2), uid="uid-1"))
+    with pytest.raises(NotReadyError) as raised:
+        release.wait_ready()
+    assert world.clock.now < 1
+    assert raised.value.cause == (
+        'Pod/flask: container flask crashed 2 times with exit code 3 (last log: "no database")'
+    )
+    assert world.wrote("logs") == ["logs shop flask flask previous=True tail=20"]
+
+
+def test_restarts_that_are_planned_are_no_crash_loop(world, deploy):
+    release = deploy(pod("flask"))
+    world.hub.shows(pod("flask", ready=False, status=crashed(2), uid="uid-1"))
+    with pytest.raises(NotReadyError, match="still so after"):
+        release.wait_ready(timeout=3, expect_restarts=1)
+
+
+def test_a_cause_that_will_be_mended_is_given_its_grace(world, deploy):
+    release = deploy(pod("flask"))
+    world.hub.shows(pod("flask", ready=False, status=unpullable(), uid="uid-1"))
+    world.hub.shows(pod("flask", uid="uid-1"), after=6.0)
+    with pytest.raises(NotReadyError, match="cannot be pulled: not found"):
+        release.wait_ready()
+    assert world.clock.now == 0
+    release.wait_ready(graces={"ImagePullFailed": 10})
+    assert world.clock.now == pytest.approx(6.0, abs=0.3)
+
+
+def test_an_unknown_object_is_refused_with_the_one_that_was_meant(deploy):
+    release = deploy([deployment(), service()])
+    for ask in (release.wait_ready, release.pods, release.__getitem__):
+        with pytest.raises(ConfigurationError) as raised:
+            ask("Deployment/flaks")
+        assert str(raised.value) == (
+            "the release holds no Deployment/flaks\n"
+            "  it holds Deployment/flask, Service/flask\n"
+            "-> did you mean 'Deployment/flask'?"
+        )
+
+
+def test_a_release_without_a_workload_cannot_be_waited_for(deploy):
+    release = deploy(config_map())
+    with pytest.raises(ConfigurationError) as raised:
+        release.wait_ready()
+    assert str(raised.value) == (
+        "nothing in the release can be waited for\n"
+        "  it holds ConfigMap/look\n"
+        "-> wait_ready() is for Deployment, StatefulSet, DaemonSet, ReplicaSet, Pod and Service"
+    )
+
+
+def test_a_kind_that_is_not_watched_by_default_is_watched_when_it_is_waited_for(world, deploy):
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {}}
+    release = deploy(job)
+    assert world.wrote("watch") == []
+    done = {**release["Job/migrate"], "status": {"conditions": [{"type": "Complete",
+            "status": "True"}], "succeeded": 1}}  # fmt: skip
+    world.hub.shows(done, after=2.0)
+    assert release.wait_ready("Job/migrate").message == "Succeeded: 1/1"
+    assert world.wrote("watch") == ["watch Job batch/v1"]
+
+
+# --- looking
+
+
+def test_the_live_object_is_given(world, deploy):
+    release = deploy(deployment())
+    assert release["Deployment/flask"]["metadata"]["uid"] == "uid-1"
+    world.objects.stored.clear()
+    with pytest.raises(ConfigurationError, match="Deployment/flask is not in namespace shop any"):
+        release["Deployment/flask"]
+
+
+def test_the_pods_are_those_of_the_newest_rollout(world, deploy):
+    world.rolls_out(0.0)
+    release = deploy([deployment(replicas=2), service()])
+    release.wait_ready("Deployment/flask")
+    older = replica_set(release["Deployment/flask"], revision=0)
+    world.hub.shows(older)
+    world.hub.shows(pod("flask-0-0", owner=older["metadata"]["uid"]))
+    world.hub.shows(pod("flask-1-9", owner="rs-uid-1-1", deletionTimestamp="2030-01-01T00:00:00Z"))
+    world.hub.shows(pod("stranger", "stranger"))
+    assert names(release.pods()) == ["flask-1-0", "flask-1-1"]
+    # a Service leads to whatever it selects
+    assert names(release.pods("Service/flask")) == ["flask-0-0", "flask-1-0", "flask-1-1"]
+
+
+def test_the_pods_of_one_workload_can_be_asked_for(world, deploy):
+    world.rolls_out(0.0)
+    release = deploy([deployment("flask"), deployment("db")])
+    release.wait_ready()
+    assert names(release.pods()) == ["db-1-0", "flask-1-0"]
+    assert names(release.pods("Deployment/db")) == ["db-1-0"]
+
+
+def test_a_workload_that_is_gone_has_no_pods(world, deploy):
+    release = deploy(config_map())
+    assert release.pods() == []
+    assert release.pods("ConfigMap/look") == []
+
+
+def test_what_a_container_wrote_can_be_read(world, deploy):
+    world.objects.text_of_log = "hello\n"
+    assert deploy(deployment()).logs("flask-1", "flask", previous=True) == "hello\n"
+    assert world.wrote("logs") == ["logs shop flask-1 flask previous=True tail=None"]
+
+
+# --- changing
+
+
+def test_a_ready_older_generation_does_not_satisfy_the_wait_after_a_patch(world, deploy):
+    world.rolls_out(0.0)
+    release = deploy(deployment())
+    release.wait_ready()
+    world.objects.on_write.clear()
+    world.objects.lag = 2.0
+    world.rolls_out(6.0)
+    verdict = release.rollout(patch={"spec": {"replicas": 3}})
+    assert world.clock.now == pytest.approx(6.0, abs=0.3)
+    assert verdict.state is State.SATISFIED
+    seen = release.feed.snapshot().get("Deployment", "flask", NAMESPACE)
+    assert seen["status"]["updatedReplicas"] == 3
+
+
+def test_new_images_are_applied_and_waited_for(world, deploy):
+    world.rolls_out(0.0)
+    release = deploy(deployment())
+    release.wait_ready()
+    world.objects.on_write.clear()
+    world.rolls_out(5.0)
+    release.rollout(images={"flask": "flask:2"})
+    assert world.clock.now == pytest.approx(5.0, abs=0.3)
+    [container] = release["Deployment/flask"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "flask:2"
+
+
+def test_a_change_keeps_those_before_it(world, deploy):
+    world.rolls_out(0.0)
+    release = deploy(deployment())
+    release.rollout(patch={"spec": {"replicas": 2}}, images={"flask": "flask:2"})
+    release.rollout(patch={"spec": {"minReadySeconds": 1}})
+    release.rollout(images={"flask:2": "flask:3"})
+    spec = release["Deployment/flask"]["spec"]
+    assert (spec["replicas"], spec["minReadySeconds"]) == (2, 1)
+    assert spec["template"]["spec"]["containers"][0]["image"] == "flask:3"
+
+
+def test_a_patch_goes_to_the_only_workload_or_to_the_one_that_is_named(world, deploy):
+    world.rolls_out(0.0)
+    release = deploy([deployment("flask"), deployment("db"), service()])
+    with pytest.raises(ConfigurationError) as raised:
+        release.rollout(patch={"spec": {"replicas": 2}})
+    assert str(raised.value) == (
+        "rollout(patch=…) needs to know which object to change\n"
+        "  the release holds Deployment/flask, Deployment/db\n"
+        '-> name it: release.rollout("Deployment/flask", patch=…)'
+    )
+    release.rollout("Deployment/db", patch={"spec": {"replicas": 2}})
+    assert names(release.pods("Deployment/db")) == ["db-2-0", "db-2-1"]
+    assert names(release.pods("Deployment/flask")) == ["flask-1-0"]
+
+
+def test_a_patch_without_a_workload_is_refused(deploy):
+    with pytest.raises(ConfigurationError, match="which object to change") as raised:
+        deploy([config_map(), service()]).rollout(patch={"data": {"a": "b"}})
+    assert raised.value.details == "the release holds no workload"
+
+
+def test_a_rollout_that_fails_is_told_within_its_own_timeout(world, deploy):
+    world.rolls_out(0.0)
+    release = deploy(deployment())
+    release.wait_ready()
+    world.objects.on_write.clear()
+    with pytest.raises(NotReadyError, match=r"Generation: 1/2 seen by its controller"):
+        release.rollout(patch={"spec": {"replicas": 2}}, timeout=3)
+    assert world.clock.now == pytest.approx(3.0, abs=0.3)
+
+
+# --- deleting
+
+
+def test_what_was_applied_is_deleted_last_first_and_waited_for(world, deploy):
+    release = deploy([config_map(), deployment()])
+    world.objects.going = 2.0
+    release.delete()
+    assert world.wrote("delete") == [
+        "delete Deployment/flask Foreground",
+        "delete ConfigMap/look Foreground",
+    ]
+    assert world.clock.now == pytest.approx(2.0, abs=0.3)
+    assert world.objects.stored == {}
+
+
+def test_the_kits_rollout_is_what_readiness_calls_ready(world):
+    """The fakes are of use only if the real rules apply to them."""
+    written = world.objects.put({**deployment(), "metadata": {"name": "a", "namespace": "shop"}})
+    shown = {each["kind"] for each in rolled_out(written)}
+    assert shown == {"Deployment", "ReplicaSet", "Pod"}
