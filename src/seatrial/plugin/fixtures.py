@@ -6,7 +6,7 @@ Session: settings → cluster → image. Test: namespace → deploy, events, htt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415 - what is heavy is imported where it is needed, see the package
 
 
-def _loudly(config: pytest.Config) -> AbstractContextManager[object]:
+@contextmanager
+def _loudly(config: pytest.Config) -> Iterator[None]:
     """Let progress through: a session's set-up may take minutes, and captured it looks stuck."""
     capture = config.pluginmanager.getplugin("capturemanager")
-    return capture.global_and_fixture_disabled() if capture else nullcontext()
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        if reporter := config.pluginmanager.getplugin("terminalreporter"):
+            # the name of the test, or its dots, stand in a line that is not ended yet
+            reporter.ensure_newline()
+            reporter.flush()
+        yield
 
 
 def _progress() -> Progress:
