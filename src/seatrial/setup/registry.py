@@ -10,6 +10,7 @@ import requests
 
 from seatrial.core.errors import NodeImageError
 from seatrial.core.progress import Progress
+from seatrial.tools import engine
 
 __all__ = ["NODE_IMAGES", "PYTHON_IMAGE", "answers", "published_node_image", "pull"]
 
@@ -40,19 +41,18 @@ def answers(client: docker.DockerClient, reference: str) -> bool:
 
 def pull(client: docker.DockerClient, reference: str, progress: Progress) -> str:
     """Pull an image unless the engine has it, and give the reference it can be run by."""
-    try:
-        client.images.get(reference)
-    except docker.errors.ImageNotFound:
-        with progress.step(f"pulling {reference}") as step:
-            refused = ""
-            try:
-                for line in client.api.pull(reference, stream=True, decode=True):
-                    step.line(f"{line.get('id', '')} {line.get('status', '')}")
-                    # what goes wrong once the answer has begun is said in it
-                    refused = line.get("error", refused)
-                client.images.get(reference)
-            except (docker.errors.DockerException, requests.RequestException) as error:
-                raise NodeImageError(
-                    f"{reference} cannot be pulled", details=refused or str(error)
-                ) from error
+    if engine.has_image(client, reference):
+        return reference
+    with progress.step(f"pulling {reference}") as step:
+        refused = ""
+        try:
+            for line in client.api.pull(reference, stream=True, decode=True):
+                step.line(f"{line.get('id', '')} {line.get('status', '')}")
+                # what goes wrong once the answer has begun is said in it
+                refused = line.get("error", refused)
+            client.images.get(reference)
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise NodeImageError(
+                f"{reference} cannot be pulled", details=refused or str(error)
+            ) from error
     return reference

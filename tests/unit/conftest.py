@@ -10,7 +10,7 @@ import pytest
 from seatrial.kube import connect
 
 # the fakes are shared between areas, and tests are no packages
-sys.path.insert(0, str(Path(__file__).parent.parent / "fakes"))
+sys.path.insert(0, str(Path(__file__).parent / "fakes"))
 from fake_apiserver import FakeApiServer
 
 
