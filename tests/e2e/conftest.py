@@ -4,7 +4,12 @@ import copy
 from pathlib import Path
 
 import pytest
+import registry as registry_in_cluster
 import yaml
+
+from seatrial.images.engine_image import find
+from seatrial.report.console import ConsoleProgress
+from seatrial.setup.preparing import artifacts_of
 
 MANIFESTS = Path(__file__).parents[2] / "fixtures" / "manifests"
 
@@ -28,3 +33,25 @@ def broken_deployment(k8s_image):
         return deployment
 
     return make
+
+
+@pytest.fixture(scope="session")
+def registry_image(k8s_cluster, k8s_settings):
+    """An image with Debian's docker-registry, in every node."""
+    client = k8s_cluster.client
+    reference = registry_in_cluster.IMAGE.ensure(
+        client, artifacts_of(k8s_settings), ConsoleProgress(), mirror=k8s_settings.debian_mirror
+    )
+    k8s_cluster.load_image(find(client, reference))
+    return reference
+
+
+@pytest.fixture
+def registry(k8s_cluster, k8s_deploy, k8s_http, registry_image):
+    """A registry of the test's own that the nodes can pull from."""
+    release = k8s_deploy(registry_in_cluster.manifests(registry_image))
+    release.wait_ready()
+    # the engine does not try again, and kube-proxy needs a moment to hear of the endpoint
+    with k8s_http.service("registry", port=registry_in_cluster.PORT) as endpoint:
+        assert endpoint.get("/v2/").status_code == 200
+    return registry_in_cluster.Registry.of(k8s_cluster, release)

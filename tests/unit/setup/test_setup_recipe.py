@@ -34,7 +34,8 @@ def test_the_default_kubernetes_can_be_made():
 def test_known_versions_go_from_oldest_to_newest_by_number(copied):
     for version in ("v1.9.12", "v1.10.0", "v1.9.2"):
         (copied / "go" / "kubernetes" / version).mkdir()
-    assert known_versions() == ("1.9.2", "1.9.12", "1.10.0", VERSION)
+    assert known_versions()[:3] == ("1.9.2", "1.9.12", "1.10.0")
+    assert known_versions()[-1] == VERSION
 
 
 def test_an_unknown_version_is_an_error_that_names_the_known_ones():
