@@ -27,6 +27,7 @@ __all__ = [
     "ManifestError",
     "NodeImageError",
     "NotReadyError",
+    "ProvenanceError",
     "SeatrialError",
     "SetupError",
     "ToolError",
@@ -146,6 +147,10 @@ class NotReadyError(ExpectationError):
 
 class EventMismatchError(ExpectationError):
     """The events that were seen do not fit the pattern that was expected."""
+
+
+class ProvenanceError(ExpectationError):
+    """A container runs something else than the image that was built."""
 
 
 class HttpExpectationError(ExpectationError):

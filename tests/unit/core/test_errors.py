@@ -14,6 +14,7 @@ from seatrial.core.errors import (
     ManifestError,
     NodeImageError,
     NotReadyError,
+    ProvenanceError,
     SeatrialError,
     SetupError,
     ToolError,
@@ -34,7 +35,9 @@ def test_every_error_has_the_one_root():
         assert issubclass(getattr(errors, name), SeatrialError)
 
 
-@pytest.mark.parametrize("kind", [NotReadyError, EventMismatchError, HttpExpectationError])
+@pytest.mark.parametrize(
+    "kind", [NotReadyError, EventMismatchError, HttpExpectationError, ProvenanceError]
+)
 def test_a_fault_of_the_product_is_a_failed_assertion(kind):
     with pytest.raises(AssertionError, match="not ready"):
         raise kind("not ready")
@@ -43,7 +46,7 @@ def test_a_fault_of_the_product_is_a_failed_assertion(kind):
 
 def test_a_fault_around_the_test_is_no_failed_assertion():
     around = {getattr(errors, name) for name in errors.__all__} - {
-        ExpectationError, NotReadyError, EventMismatchError, HttpExpectationError,
+        ExpectationError, NotReadyError, EventMismatchError, HttpExpectationError, ProvenanceError,
     }  # fmt: skip
     assert not any(issubclass(kind, AssertionError) for kind in around)
 
