@@ -26,10 +26,9 @@ def test_a_manifest_with_no_deployment(manifests):
     assert "Deployment" in str(raised.value).splitlines()[0]
 
 
-def test_waiting_for_a_release_that_cannot_become_ready(k8s_deploy):
+def test_a_release_of_configuration_alone_is_ready_once_it_is_there(k8s_deploy):
     release = k8s_deploy({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "look"}})
-    with pytest.raises(ConfigurationError, match="nothing in the release can be waited for"):
-        release.wait_ready()
+    assert release.wait_ready().reason == "Exists"
 
 
 def test_an_unknown_kind(k8s_deploy):

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from seatrial.core.clock import Deadline
-from seatrial.core.errors import ClusterError, ConfigurationError, SeatrialError
+from seatrial.core.errors import ApiError, ClusterError, ConfigurationError, SeatrialError
 from seatrial.core.feed import Feed, wait_on
 from seatrial.core.model import Object, ObjectRef, Snapshot, Verdict, dig
 from seatrial.core.spelling import did_you_mean
 from seatrial.harness.cluster import Cluster
 from seatrial.manifests import Manifest, apply, delete, label, load, merge_patch, with_images
-from seatrial.readiness import Condition, all_of, ready, wait_until
+from seatrial.readiness import Condition, all_of, condition, ready, wait_until
 from seatrial.readiness.workload import Workload
+from seatrial.watch.stream import newer
 
 __all__ = ["FIELD_MANAGER", "Deployer", "Release"]
 
 #: whose fields they are, in the eyes of server-side apply
 FIELD_MANAGER = "seatrial"
 
-#: kinds whose being ready means something to a test; the rest are there once they are applied
-READY_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod")
+#: kinds that bring pods
+WORKLOADS = (
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Pod",
+    "Job",
+)
+
+#: kinds that are not watched. A Secret is ready once it is applied: what is not held cannot be
+#: shown by mistake
+UNWATCHED = ("Secret",)
+
+#: what the rules of a kind look at beside the objects of that kind
+COMPANIONS = {"PersistentVolumeClaim": ("StorageClass", "storage.k8s.io/v1")}
+
+#: seconds for which a workload without probes has to stay ready: Kubernetes calls a container
+#: without a readiness probe ready the moment its process runs, even if that is about to crash
+SETTLING = 2.0
+
+#: seconds for a kind that the release itself defines to be served; some hundred milliseconds as a
+#: rule, of which most go by before discovery tells of it
+DEFINED_TIMEOUT = 30.0
+#: seconds between two looks at that
+LOOK_WITHIN = 0.1
 
 #: seconds for a watch to show what the API server has confirmed; milliseconds as a rule
 SEEN_TIMEOUT = 30.0
@@ -77,6 +104,8 @@ class Release:
         self.manifests = tuple(manifests)
         self._labels = labels
         self._ready_timeout = ready_timeout
+        #: what was applied, as the API server gave it back, by `Kind/name`
+        self._applied: dict[str, Object] = {}
 
     @property
     def refs(self) -> Sequence[ObjectRef]:
@@ -89,18 +118,25 @@ class Release:
         return self.cluster.hub.view(self.namespace)
 
     def apply(self) -> None:
-        """Apply all manifests (server-side); the streams are open before the first one."""
+        """Apply all manifests (server-side).
+
+        Every kind among them is watched before the first is applied; one that the release itself
+        defines, before the first of its objects is. Not watched are Secrets, and kinds that the API
+        server does not let be listed and watched.
+        """
         for manifest in self.manifests:
-            if manifest.kind in READY_KINDS:
-                self.cluster.hub.open(manifest.kind, manifest.api_version)
-        self._await_seen(
-            apply(
-                label(self.manifests, self._labels),
-                self.cluster.objects,
-                namespace=self.namespace,
-                field_manager=FIELD_MANAGER,
-            )
+            # a kind that is not known yet is defined by the release, or refused when it is applied
+            with suppress(ConfigurationError):
+                self._watch(manifest)
+        written = apply(
+            label(self.manifests, self._labels),
+            self.cluster.objects,
+            namespace=self.namespace,
+            field_manager=FIELD_MANAGER,
+            defined=self._await_defined,
         )
+        self._applied = {str(ObjectRef.of(obj)): obj for obj in written}
+        self._await_seen([obj for obj in written if self._is_watched(obj)])
 
     def __getitem__(self, ref: str) -> Object:
         """The live object, as `Kind/name` names it. Raises `ConfigurationError` if it is none."""
@@ -117,27 +153,34 @@ class Release:
         ref: str = "",
         *,
         timeout: float | None = None,
-        holds_for: float = 0.0,
+        holds_for: float | None = None,
         graces: Mapping[str, float] | None = None,
         expect_restarts: int = 0,
     ) -> Verdict:
-        """Wait until the workloads and Services of the release are ready, or the one that `ref`
-        names (`Deployment/flask`).
+        """Wait until all that was applied is ready, or what `ref` names (`Deployment/flask`).
+
+        Ready by the rules of its kind; a kind without rules is judged by its conditions, and what
+        has none is ready when it is there, as a Secret is, which is not watched.
 
         Watches, and ends as soon as it has become impossible. `timeout` and `holds_for` are
-        seconds; `graces` says for how many seconds a cause (`{"ConfigMapMissing": 30}`) may stand,
-        as it may be mended; `expect_restarts` how often a container restarts by plan.
+        seconds. `holds_for` is how long all has to stay ready. Unless it is given, a workload with
+        a container that has neither a readiness nor a startup probe has to stay so for 2 s, since
+        Kubernetes calls it ready as soon as its process runs; 0 takes Kubernetes at its word.
+        `graces` says for how many seconds a cause (`{"ConfigMapMissing": 30}`) may stand, as it may
+        be mended; `expect_restarts` how often a container restarts by plan.
 
-        Raises `NotReadyError`, whose first line names the cause and the object.
+        Raises `NotReadyError`, whose first line names the cause and the object, and
+        `ConfigurationError` if the release holds no `ref`.
         """
         return wait_until(
-            self._condition(ref),
+            self._condition(ref, settling=SETTLING if holds_for is None else 0.0),
             self.feed,
             timeout=self._ready_timeout if timeout is None else timeout,
-            holds_for=holds_for,
+            holds_for=holds_for or 0.0,
             graces=graces,
             expect_restarts=expect_restarts,
             log_tail=self._log_tail,
+            exists=self._exists,
         )
 
     def pods(self, ref: str = "") -> Sequence[Object]:
@@ -153,7 +196,7 @@ class Release:
         found: dict[str, Object] = {}
         for each in self.refs:
             # a Service selects the pods of older rollouts as well
-            if str(each) == ref or (not ref and each.kind in READY_KINDS):
+            if str(each) == ref or (not ref and each.kind in WORKLOADS):
                 owner = ObjectRef(each.kind, each.name, self.namespace)
                 workload = Workload.of(snapshot, owner)
                 pods = workload.pods if workload else ()
@@ -200,10 +243,49 @@ class Release:
 
     # --- inside
 
-    def _await_seen(self, written: Sequence[Object]) -> None:
+    def _watch(self, manifest: Manifest) -> None:
+        """Open the streams for a kind. Raises `ConfigurationError` if there is none."""
+        if self._is_watched(manifest.object):
+            self.cluster.hub.open(manifest.kind, manifest.api_version)
+        if companion := COMPANIONS.get(manifest.kind):
+            # only makes the diagnosis better, and not everybody may look at it
+            with suppress(ApiError):
+                self.cluster.hub.open(*companion)
+
+    def _is_watched(self, obj: Object) -> bool:
+        if obj["kind"] in UNWATCHED:
+            return False
+        resource = self.cluster.objects.discovery.find(obj["kind"], obj["apiVersion"])
+        return {"list", "watch"} <= resource.verbs
+
+    def _await_defined(self, definitions: Sequence[Object]) -> None:
+        """Wait until the kinds that the release itself defines are served, and watch them."""
+        refs = [ObjectRef.of(obj) for obj in definitions]
+        wait_until(all_of(*map(ready, refs)), self.feed, timeout=DEFINED_TIMEOUT)
+        names = {dig(obj, "spec", "names", "kind") for obj in definitions}
+        for manifest in self.manifests:
+            if manifest.kind in names:
+                self._watch_when_served(manifest)
+
+    def _watch_when_served(self, manifest: Manifest) -> None:
+        feed = self.feed
+        deadline = Deadline.after(DEFINED_TIMEOUT, feed.clock)
+        while True:
+            try:
+                self._watch(manifest)
+            except (ConfigurationError, ApiError) as error:
+                # discovery may tell of a kind some milliseconds before its path is served
+                early = isinstance(error, ConfigurationError) or error.status == 404
+                if not early or deadline.passed:
+                    raise
+            else:
+                return
+            with feed.changed:
+                feed.clock.wait(feed.changed, min(LOOK_WITHIN, deadline.remaining))
+
+    def _await_seen(self, awaited: Sequence[Object]) -> None:
         """Wait until the streams have what was written: older state would be judged otherwise."""
         feed = self.feed
-        awaited = [obj for obj in written if obj["kind"] in (*READY_KINDS, "Service")]
 
         def look() -> bool | None:
             snapshot = feed.snapshot()
@@ -217,20 +299,29 @@ class Release:
                 hint="is the API server overloaded? `seatrial doctor` tells of this machine",
             )
 
-    def _condition(self, ref: str) -> Condition:
+    def _condition(self, ref: str, *, settling: float) -> Condition:
         if ref:
-            named = self._named(ref)
-            # of a kind that is not waited for by default nothing may have been seen yet
-            self.cluster.hub.open(named.kind, named.api_version)
-            return ready(ref, self.namespace)
-        names = [str(each) for each in self.refs if each.kind in (*READY_KINDS, "Service")]
-        if not names:
-            raise ConfigurationError(
-                "nothing in the release can be waited for",
-                details="it holds " + ", ".join(map(str, self.refs)),
-                hint=f"wait_ready() is for {', '.join(READY_KINDS)} and Service",
-            )
-        return all_of(*(ready(name, self.namespace) for name in names))
+            self._named(ref)
+        chosen = [self._applied[ref]] if ref else self._applied.values()
+        return all_of(*(self._ready(obj, settling) for obj in chosen))
+
+    def _ready(self, obj: Object, settling: float) -> Condition:
+        # as the API server gave it back: what lives in no namespace is not looked for in one
+        ref = ObjectRef.of(obj)
+        if not self._is_watched(obj):
+            verdict = Verdict.satisfied("Applied", "it was applied, and is not watched", object=ref)
+            return condition(lambda _: verdict, f"{ref} to be there")
+        return ready(ref).holds_for(settling if _is_unprobed(obj) else 0.0)
+
+    def _exists(self, ref: ObjectRef, key: str) -> bool:
+        """Whether an object, and the key in it, is there by now. What is in it is not kept."""
+        try:
+            found = self.cluster.objects.get("v1", ref.kind, ref.name, ref.namespace)
+        except ApiError:
+            return False
+        if found is None or not key:
+            return found is not None
+        return any(key in dig(found, field, default={}) for field in ("data", "binaryData"))
 
     def _named(self, ref: str) -> Manifest:
         for manifest in self.manifests:
@@ -244,7 +335,7 @@ class Release:
         )
 
     def _only_workload(self) -> str:
-        workloads = [str(each) for each in self.refs if each.kind in READY_KINDS]
+        workloads = [str(each) for each in self.refs if each.kind in WORKLOADS]
         if len(workloads) != 1:
             raise ConfigurationError(
                 "rollout(patch=…) needs to know which object to change",
@@ -259,10 +350,32 @@ class Release:
         )
 
 
+def _is_unprobed(obj: Object) -> bool:
+    """Whether a container runs on and on, and nothing asks whether it works."""
+    if obj["kind"] not in WORKLOADS or obj["kind"] == "Job":
+        return False
+    spec = dig(obj, "spec", default={})
+    if dig(spec, "minReadySeconds", default=0) >= SETTLING:
+        return False
+    pod = spec if obj["kind"] == "Pod" else dig(spec, "template", "spec", default={})
+    if dig(pod, "restartPolicy", default="Always") != "Always":
+        return False
+    return any(
+        "readinessProbe" not in container and "startupProbe" not in container
+        for container in dig(pod, "containers", default=[])
+    )
+
+
+def _version(obj: Object) -> str:
+    return str(dig(obj, "metadata", "resourceVersion", default=""))
+
+
 def _is_seen(written: Object, snapshot: Snapshot) -> bool:
     ref = ObjectRef.of(written)
     seen = snapshot.get(ref.kind, ref.name, ref.namespace)
     if seen is None or ObjectRef.of(seen).uid != ref.uid:
+        return False
+    if newer(_version(written), _version(seen)):
         return False
     # the generation is raised by every change of the spec; kinds without one are there, or not
     return int(dig(seen, "metadata", "generation", default=0)) >= int(

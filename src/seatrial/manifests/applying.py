@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 from seatrial.core.clock import Deadline
@@ -11,12 +12,15 @@ from seatrial.core.feed import Feed
 from seatrial.core.model import Object, dig
 from seatrial.manifests.documents import Manifest
 from seatrial.manifests.labels import is_ours, without_ownership
-from seatrial.manifests.order import in_deletion_order, in_order
+from seatrial.manifests.mistakes import mistakes_of
+from seatrial.manifests.order import in_deletion_order, in_order, is_custom
 
 __all__ = ["Objects", "apply", "delete", "wait_gone"]
 
 #: seconds between two looks at what is being deleted, where no record comes earlier
 LOOK_WITHIN = 0.25
+
+DEFINITION = "CustomResourceDefinition"
 
 
 class Objects(Protocol):
@@ -62,6 +66,7 @@ def apply(
     field_manager: str = "seatrial",
     force: bool = False,
     allow_foreign: bool = False,
+    defined: Callable[[Sequence[Object]], None] | None = None,
 ) -> tuple[Object, ...]:
     """Apply the manifests in an order that fits their kinds; gives the objects, in that order.
 
@@ -70,15 +75,24 @@ def apply(
     (a ClusterRole, say). Both are refused unless `allow_foreign`; what is not ours is then changed,
     but not marked as ours, so `delete` leaves it there.
 
+    The API server takes a moment to serve a kind that a CustomResourceDefinition among the
+    manifests defines. Before the first object of such a kind `defined` is called once, with all the
+    definitions that were applied: it has to wait until they are established.
+
     Raises `ManifestError` for these and for an unknown kind, and `ApiError` for what the API server
-    refuses; both say what was applied until then.
+    refuses, with file, line and field of each mistake; both say what was applied until then.
     """
     ordered = in_order(manifests)
     if not allow_foreign:
         _refuse_other_namespaces(ordered, namespace)
     applied: list[Object] = []
+    own_kinds = _kinds_defined_by(ordered)
     for manifest in ordered:
+        there: Object | None = None
         try:
+            if defined and own_kinds and _group_kind(manifest) in own_kinds:
+                own_kinds = frozenset()
+                defined([obj for obj in applied if obj.get("kind") == DEFINITION])
             there = objects.get(
                 manifest.api_version, manifest.kind, manifest.name, manifest.namespace or namespace
             )
@@ -96,8 +110,8 @@ def apply(
                     force=force,
                 )
             )
-        except SeatrialError as error:  # noqa: PERF203 - a request costs a thousand times more
-            raise _explained(error, manifest, ordered[: len(applied)]) from error
+        except SeatrialError as error:
+            raise _explained(error, manifest, ordered[: len(applied)], there) from error
     return tuple(applied)
 
 
@@ -111,30 +125,49 @@ def delete(
 ) -> tuple[Object, ...]:
     """Delete what was applied, last first, and wait until it and all it owns is gone.
 
-    Objects that do not carry our label are left alone. Gives the objects that are gone now.
-    `timeout` is in seconds; `feed` tells when to look again.
+    Objects that do not carry our label are left alone. Custom resources get up to half of the time
+    to go before anything else does: a controller that is deleted at once could not do what their
+    finalizers wait for. Gives the objects that are gone now. `timeout` is in seconds; `feed` tells
+    when to look again.
 
     Raises `ManifestError` if something is still there when the time is up, naming what holds it.
     """
+    ordered = in_deletion_order(manifests)
     going: list[Object] = []
-    for manifest in in_deletion_order(manifests):
-        place = manifest.namespace or namespace
-        there = objects.get(manifest.api_version, manifest.kind, manifest.name, place)
-        if there is None or not is_ours(there):
-            continue
-        # an object in the foreground outlives what it owns: a Deployment goes after its pods
-        asked = objects.delete(
-            manifest.api_version,
-            manifest.kind,
-            manifest.name,
-            namespace=place,
-            propagation="Foreground",
-            uid=dig(there, "metadata", "uid"),
-        )
-        if asked:
-            going.append({**there, "apiVersion": manifest.api_version, "kind": manifest.kind})
+    for index, manifest in enumerate(ordered):
+        if index and is_custom(ordered[index - 1]) and not is_custom(manifest):
+            # what does not go by now is told of at the end
+            with suppress(ManifestError):
+                wait_gone(going, objects, feed=feed, timeout=timeout / 2)
+        asked = _ask_to_go(manifest, objects, namespace)
+        if asked is not None:
+            going.append(asked)
     wait_gone(going, objects, feed=feed, timeout=timeout)
     return tuple(going)
+
+
+def _ask_to_go(manifest: Manifest, objects: Objects, namespace: str) -> Object | None:
+    """Ask for the deletion of one object; None if it is not there, or not ours."""
+    version, kind, place = manifest.api_version, manifest.kind, manifest.namespace or namespace
+    try:
+        there = objects.get(version, kind, manifest.name, place)
+    except ConfigurationError:
+        # the definition of a custom resource has gone, and all resources of it with it
+        if is_custom(manifest):
+            return None
+        raise
+    if there is None or not is_ours(there):
+        return None
+    # an object in the foreground outlives what it owns: a Deployment goes after its pods
+    asked = objects.delete(
+        version,
+        kind,
+        manifest.name,
+        namespace=place,
+        propagation="Foreground",
+        uid=dig(there, "metadata", "uid"),
+    )
+    return {**there, "apiVersion": version, "kind": kind} if asked else None
 
 
 def wait_gone(
@@ -162,6 +195,19 @@ def wait_gone(
             feed.clock.wait(feed.changed, min(LOOK_WITHIN, deadline.remaining))
 
 
+def _group_kind(manifest: Manifest) -> tuple[str, str]:
+    return manifest.api_version.rpartition("/")[0], manifest.kind
+
+
+def _kinds_defined_by(manifests: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
+    """Group and kind of what the CustomResourceDefinitions among the manifests define."""
+    return frozenset(
+        (dig(each.object, "spec", "group"), dig(each.object, "spec", "names", "kind"))
+        for each in manifests
+        if each.kind == DEFINITION
+    )
+
+
 def _refuse_other_namespaces(manifests: Iterable[Manifest], namespace: str) -> None:
     for manifest in manifests:
         if manifest.namespace not in ("", namespace):
@@ -178,19 +224,22 @@ def _is_foreign(there: Object, namespace: str) -> bool:
 
 
 def _explained(
-    error: SeatrialError, manifest: Manifest, applied: Sequence[Manifest]
+    error: SeatrialError, manifest: Manifest, applied: Sequence[Manifest], there: Object | None
 ) -> SeatrialError:
     before = ", ".join(map(str, applied)) or "nothing"
-    details = "\n".join(
-        part
-        for part in (error.details, f"from {manifest.origin}", f"applied before it: {before}")
-        if part
-    )
+    context = (f"from {manifest.origin}", f"applied before it: {before}")
     if isinstance(error, ApiError):
+        first, *more = mistakes_of(error, manifest, there=there)
+        lines = (first.shown, *(line for each in more for line in (each.detail, each.shown)))
         return ApiError(
-            error.cause, status=error.status, reason=error.reason, details=details, hint=error.hint
+            str(first) if first.path else error.cause,
+            status=error.status,
+            reason=error.reason,
+            details="\n".join(line for line in (*lines, *context) if line),
+            hint=first.hint or error.hint,
         )
     if isinstance(error, ConfigurationError):
+        details = "\n".join(part for part in (error.details, *context) if part)
         return ManifestError(error.cause, details=details, hint=error.hint)
     return error
 

@@ -2,7 +2,6 @@
 
 from seatrial.readiness.conditions import (
     Condition,
-    Judgement,
     all_of,
     any_of,
     condition,
@@ -10,6 +9,7 @@ from seatrial.readiness.conditions import (
 )
 from seatrial.readiness.diagnosis import diagnose
 from seatrial.readiness.finding import CAUSES, NEVER, Finding, LogSource, LogTail
+from seatrial.readiness.judgement import Judgement
 from seatrial.readiness.status import status
 from seatrial.readiness.waiting import wait_until
 

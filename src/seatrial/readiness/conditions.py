@@ -1,80 +1,24 @@
 """Conditions: what can be waited for. Pure: a snapshot in, a judgement out.
 
-They compose: `ready("Deployment/flask") & ready("Service/flask")`. How long a condition has to hold
-is a matter of time, and so of the wait (`wait_until(…, holds_for=5)`).
+They compose: `(ready("Deployment/flask") & ready("Service/flask")).holds_for(5)`. How long a
+condition has held is known to the wait alone; it hands that in with every moment.
 """
 
 from __future__ import annotations
 
 import abc
-import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from seatrial.core.errors import ConfigurationError
 from seatrial.core.model import ObjectRef, Snapshot, State, Verdict
 from seatrial.readiness.diagnosis import diagnose
-from seatrial.readiness.finding import Finding
+from seatrial.readiness.judgement import Hold, Judgement, Moment, Need, combined
 from seatrial.readiness.status import advance, status
+from seatrial.readiness.wording import seconds as in_seconds
 from seatrial.readiness.workload import Workload
 
 __all__ = ["Condition", "Judgement", "all_of", "any_of", "condition", "ready"]
-
-
-class _Need(enum.Enum):
-    """How many of its parts a judgement needs."""
-
-    ALL = "all"
-    ANY = "any"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a condition says of a snapshot, and what it found to be wrong."""
-
-    verdict: Verdict
-    findings: tuple[Finding, ...] = ()
-    """Reasons why it is not satisfied, the root cause first."""
-    progress: int = 0
-    """Grows with every step towards being satisfied; only good for comparing."""
-    about: frozenset[ObjectRef] = frozenset()
-    """The objects that were looked at; empty if that is not known."""
-    subject: str = ""
-    """What the verdict's message is about, where that is not its object."""
-    parts: tuple[Judgement, ...] = ()
-    """Of a composed condition: what its parts said."""
-    need: _Need = _Need.ALL
-
-    def dead_end(self, certain: Callable[[Finding], bool]) -> Judgement | None:
-        """The part by which it has become impossible, or None while there is hope.
-
-        `certain` says whether a finding has outlived its grace. Where any of several parts is
-        enough, all of them must be dead ends. The part that is given has the decisive finding
-        first; it has none if only its verdict says that it is impossible.
-        """
-        if self.parts:
-            ends = [part.dead_end(certain) for part in self.parts]
-            if self.need is _Need.ANY and None in ends:
-                return None
-            return next((end for end in ends if end is not None), None)
-        for finding in self.findings:
-            if certain(finding):
-                rest = tuple(other for other in self.findings if other is not finding)
-                return replace(self, findings=(finding, *rest))
-        return self if self.verdict.state is State.IMPOSSIBLE else None
-
-    @property
-    def told(self) -> str:
-        """The verdict's message, and what it is about."""
-        subject = self.subject or (str(self.verdict.object) if self.verdict.object else "")
-        return f"{subject}: {self.verdict.message}" if subject else self.verdict.message
-
-    def leaves(self) -> Iterator[Judgement]:
-        """The judgements of which it is composed; itself if it is not."""
-        if not self.parts:
-            yield self
-        for part in self.parts:
-            yield from part.leaves()
 
 
 class Condition(abc.ABC):
@@ -87,6 +31,22 @@ class Condition(abc.ABC):
     @abc.abstractmethod
     def judge(self, snapshot: Snapshot) -> Judgement:
         """Look at one moment. Must not call the cluster, nor depend on the time."""
+
+    def judge_moment(self, moment: Moment) -> Judgement:
+        """The same in the course of a wait, which knows the time and what was before."""
+        return self.judge(moment.snapshot)
+
+    def holds_for(self, seconds: float) -> Condition:
+        """The same condition, satisfied only when it has been so for `seconds` without a break.
+
+        A break is seen even if it came and went between two looks, as every record is looked at.
+        `wait_until` knows the time; a single `judge` does not, and says that it is waiting.
+
+        Raises `ConfigurationError` for a negative number.
+        """
+        if seconds < 0:
+            raise ConfigurationError(f"nothing can hold for {seconds:g} s")
+        return _Holding(self, seconds) if seconds else self
 
     def __and__(self, other: Condition) -> Condition:
         return all_of(self, other)
@@ -112,48 +72,60 @@ class _Ready(Condition):
         about = frozenset({self.ref}) if workload is None else workload.about
         return Judgement(verdict, found, advance(self.ref, snapshot), about)
 
+    def judge_moment(self, moment: Moment) -> Judgement:
+        # most looks are for the time alone, and the diagnosis is what a look costs
+        known = moment.known.get(id(self))
+        if known is None or known[0] is not moment.snapshot:
+            known = moment.known[id(self)] = (moment.snapshot, self.judge(moment.snapshot))
+        return known[1]
+
 
 @dataclass(frozen=True)
 class _Composed(Condition):
-    need: _Need
+    need: Need
     conditions: tuple[Condition, ...]
 
     def describe(self) -> str:
-        word = " and " if self.need is _Need.ALL else " or "
+        word = " and " if self.need is Need.ALL else " or "
         return word.join(
-            f"({part.describe()})" if isinstance(part, _Composed) else part.describe()
+            f"({part})" if isinstance(part, _Composed | _Holding) else str(part)
             for part in self.conditions
         )
 
     def judge(self, snapshot: Snapshot) -> Judgement:
-        parts = tuple(part.judge(snapshot) for part in self.conditions)
-        decisive = _combined(self.need, parts)
-        return Judgement(
-            decisive.verdict,
-            tuple(finding for part in parts for finding in part.findings),
-            sum(part.progress for part in parts),
-            frozenset().union(*(part.about for part in parts)),
-            decisive.subject,
-            parts,
-            self.need,
-        )
+        return combined(self.need, tuple(part.judge(snapshot) for part in self.conditions))
+
+    def judge_moment(self, moment: Moment) -> Judgement:
+        return combined(self.need, tuple(part.judge_moment(moment) for part in self.conditions))
 
 
-def _combined(need: _Need, parts: tuple[Judgement, ...]) -> Judgement:
-    """The part that decides, or a judgement that names all that is still missing."""
-    decisive = State.IMPOSSIBLE if need is _Need.ALL else State.SATISFIED
-    for part in parts:
-        if part.verdict.state is decisive:
-            return part
-    left = [part for part in parts if part.verdict.state is State.WAITING]
-    if len(left) == 1:
-        return left[0]
-    together = "; ".join(part.told for part in left or parts)
-    if left:
-        return Judgement(Verdict.waiting("Waiting", together))
-    if need is _Need.ALL:
-        return Judgement(Verdict.satisfied("AllSatisfied", together))
-    return Judgement(Verdict.impossible("NoneLeft", together))
+@dataclass(frozen=True)
+class _Holding(Condition):
+    condition: Condition
+    seconds: float
+
+    def describe(self) -> str:
+        inner = self.condition.describe()
+        if isinstance(self.condition, _Composed):
+            inner = f"({inner})"
+        return f"{inner}, and to stay so for {in_seconds(self.seconds)}"
+
+    def judge(self, snapshot: Snapshot) -> Judgement:
+        return self._judged(self.condition.judge(snapshot), Hold(str(self.condition), self.seconds))
+
+    def judge_moment(self, moment: Moment) -> Judgement:
+        hold = moment.holds.setdefault(id(self), Hold(str(self.condition), self.seconds))
+        judged = self.condition.judge_moment(moment)
+        hold.note(judged.verdict.state is State.SATISFIED, moment.now)
+        return self._judged(judged, hold)
+
+    def _judged(self, judged: Judgement, hold: Hold) -> Judgement:
+        done = hold.unbroken and hold.held >= self.seconds
+        if judged.verdict.state is not State.SATISFIED or done:
+            return judged
+        # nothing is wrong, so nothing of what its parts may have found counts
+        lasting = replace(judged.verdict, state=State.WAITING)
+        return replace(judged, verdict=lasting, findings=(), parts=(), hold=hold)
 
 
 @dataclass(frozen=True)
@@ -202,15 +174,15 @@ def ready(what: ObjectRef | str, namespace: str = "") -> Condition:
 
 def all_of(*conditions: Condition) -> Condition:
     """All of them at the same moment; impossible as soon as one is."""
-    return _composed(_Need.ALL, conditions)
+    return _composed(Need.ALL, conditions)
 
 
 def any_of(*conditions: Condition) -> Condition:
     """At least one of them; impossible only when all are."""
-    return _composed(_Need.ANY, conditions)
+    return _composed(Need.ANY, conditions)
 
 
-def _composed(need: _Need, conditions: tuple[Condition, ...]) -> Condition:
+def _composed(need: Need, conditions: tuple[Condition, ...]) -> Condition:
     if not conditions:
         raise ConfigurationError(f"{need.value}_of() needs at least one condition")
     flat: list[Condition] = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from seatrial.core.model import ObjectRef, Snapshot
 from seatrial.readiness.causes import (
+    claims,
     crashing,
     images,
+    nodes,
     probing,
     refusals,
     rollouts,
@@ -25,13 +27,14 @@ __all__ = ["diagnose"]
 #: in the order of a pod's life: what fails earlier is the cause of what fails later
 _FAMILIES: tuple[Callable[[Workload], Iterator[Finding]], ...] = (
     refusals.find,
+    claims.find,
     scheduling.find,
+    nodes.find,
     volumes.find,
     images.find,
     starting.find,
     crashing.find,
     probing.find,
-    rollouts.find,
 )
 
 
@@ -46,7 +49,8 @@ def diagnose(snapshot: Snapshot, root: ObjectRef, log_tail: LogTail | None = Non
     workload = Workload.of(snapshot, root)
     if workload is None:
         return []
-    findings = _merged(found for family in _FAMILIES for found in family(workload))
+    found = [each for family in _FAMILIES for each in family(workload.current)]
+    findings = _merged([*found, *rollouts.find(workload)])
     for position, finding in enumerate(findings):
         if log_tail is not None and finding.log is not None:
             findings[position] = read_log(finding, log_tail)
@@ -54,7 +58,7 @@ def diagnose(snapshot: Snapshot, root: ObjectRef, log_tail: LogTail | None = Non
     return findings
 
 
-def _merged(findings: Iterator[Finding]) -> list[Finding]:
+def _merged(findings: Iterable[Finding]) -> list[Finding]:
     """Replicas fail alike: one finding for all of them, about the one that crashed most."""
     groups: dict[tuple[str, ObjectRef, str], list[Finding]] = {}
     for finding in findings:

@@ -6,10 +6,25 @@ and come from different machines' clocks.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable, Iterable
+
 from seatrial.core.model import Object, ObjectRef, Snapshot, dig
 from seatrial.readiness.wording import one_line
 
-__all__ = ["count_of", "event_line", "events_about", "is_about"]
+__all__ = [
+    "count_of",
+    "event_line",
+    "events_about",
+    "is_about",
+    "latest_of_each",
+    "likeness",
+    "message_of",
+]
+
+#: what differs between events that say the same: names in quotes, ids, names of pods
+_PARTICULARS = re.compile(r'"[^"]*"|\b[0-9a-f]{12,}\b|\S*/\S*')
+_COMBINED = "(combined from similar events): "
 
 
 def is_about(event: Object, ref: ObjectRef) -> bool:
@@ -36,6 +51,26 @@ def _version(event: Object) -> int:
 def count_of(event: Object) -> int:
     """How often it happened: `count`, or `series.count` of events written the newer way."""
     return max(int(dig(event, *path, default=1)) for path in (("count",), ("series", "count")))
+
+
+def message_of(event: Object) -> str:
+    """The message, without the mark of one that stands for several."""
+    return str(dig(event, "message", default="")).removeprefix(_COMBINED)
+
+
+def likeness(event: Object) -> Hashable:
+    """What is the same for events that differ only in a name or an id."""
+    involved = [dig(event, "involvedObject", k, default="") for k in ("kind", "name", "fieldPath")]
+    return (*involved, event.get("reason"), _PARTICULARS.sub("…", message_of(event)))
+
+
+def latest_of_each(events: Iterable[Object]) -> list[Object]:
+    """The latest event of each likeness, in their order."""
+    latest: dict[Hashable, Object] = {}
+    for event in events:
+        latest.pop(likeness(event), None)
+        latest[likeness(event)] = event
+    return list(latest.values())
 
 
 def event_line(event: Object) -> str:

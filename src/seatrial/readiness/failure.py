@@ -6,14 +6,15 @@ it had got, the evidence, what else was found, and the latest events.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from seatrial.core.errors import NotReadyError
-from seatrial.core.model import Change, ObjectRef, Record, State, Verdict
-from seatrial.readiness.conditions import Condition, Judgement
-from seatrial.readiness.events import event_line, is_about
+from seatrial.core.model import Change, Record, Verdict
+from seatrial.readiness.conditions import Condition
+from seatrial.readiness.events import event_line, is_about, likeness
 from seatrial.readiness.finding import Finding
+from seatrial.readiness.judgement import Hold, Judgement
 from seatrial.readiness.wording import seconds
 
 __all__ = ["Failure"]
@@ -36,9 +37,9 @@ class Failure:
     started: float
     elapsed: float
     timeout: float
-    holds_for: float
     furthest: tuple[float, Judgement] | None
-    satisfied: tuple[float, float] | None
+    holds: tuple[Hold, ...]
+    """How long the conditions held that have to last."""
     records: tuple[Record, ...]
     """The records of events."""
 
@@ -52,11 +53,13 @@ class Failure:
         """The error to raise; `finding` is `self.finding`, with its log if that was read."""
         verdict = (self.dead_end or self.judgement).verdict
         shown: Finding | Verdict = verdict if finding is None else finding
-        others = [other for other in self.judgement.findings if other is not self.finding]
+        others = {other.key: other.message for other in self.judgement.findings}
+        if self.finding is not None:
+            others.pop(self.finding.key, None)
         sections = [
-            *self._course(verdict),
+            *self._course(),
             *_section("evidence:", shown.evidence),
-            *_section("also found:", [f.message for f in others[:SHOWN_FINDINGS]]),
+            *_section("also found:", list(others.values())[:SHOWN_FINDINGS]),
             *_section("latest events (seconds since the wait began):", self._events()),
         ]
         return NotReadyError(self._cause(finding), details="\n".join(sections), hint=shown.hint)
@@ -68,41 +71,45 @@ class Failure:
             return f"{finding.message}{late}"
         if self.dead_end:
             return f"{decisive.told} ({decisive.verdict.reason})"
-        if decisive.verdict.state is State.SATISFIED and self.satisfied is not None:
-            held = seconds(self.satisfied[1] - self.satisfied[0])
+        if decisive.hold is not None:
             return (
-                f"{decisive.told}, but that held for only {held} of "
-                f"{seconds(self.holds_for)} when {seconds(self.timeout)} were over"
+                f"{decisive.told}, but that held for only {seconds(decisive.hold.held)} of "
+                f"{seconds(decisive.hold.seconds)} when {seconds(self.timeout)} were over"
             )
         return f"{decisive.told}{late}"
 
-    def _course(self, verdict: Verdict) -> Iterator[str]:
+    def _course(self) -> Iterator[str]:
         """What was waited for, and how far it got."""
         ended = "gave up" if self.dead_end else "time was up"
-        held = f", and to stay so for {seconds(self.holds_for)}" if self.holds_for else ""
         yield (
-            f"waiting for {self.condition.describe()}{held}: {ended} after "
+            f"waiting for {self.condition.describe()}: {ended} after "
             f"{seconds(self.elapsed)} of {seconds(self.timeout)}"
         )
         for leaf in self.judgement.leaves():
             yield f"now: {leaf.verdict.reason}: {leaf.told}"
-        if self.furthest and self.furthest[1].verdict != self.judgement.verdict:
+        if self.furthest and self.furthest[1].progress > self.judgement.progress:
             when, judgement = self.furthest
             yield f"furthest: {judgement.told}, at {seconds(when - self.started)}"
-        if self.satisfied and verdict.state is not State.SATISFIED:
-            since, until = (seconds(moment - self.started) for moment in self.satisfied)
-            yield f"last satisfied: from {since} to {until}"
+        for hold in self.holds:
+            if hold.since is not None and not hold.unbroken:
+                since, until = (seconds(t - self.started) for t in (hold.since, hold.until))
+                what = f"{hold.what}, " if len(self.holds) > 1 else ""
+                yield f"last satisfied: {what}from {since} to {until}"
 
     def _events(self) -> list[str]:
-        """The latest events about what was looked at, each where it was received the last time."""
+        """The latest events about what was looked at, each where it was received the last time.
+
+        Of those that differ only in a name or an id the latest is shown.
+        """
         about = self.judgement.about
-        seen: dict[ObjectRef, Record] = {}
+        seen: dict[Hashable, Record] = {}
         for record in self.records:
             if record.change in (Change.GAP, Change.DELETED):
                 continue
             if not about or any(is_about(record.object, ref) for ref in about):
-                seen.pop(record.ref, None)
-                seen[record.ref] = record
+                like = likeness(record.object)
+                seen.pop(like, None)
+                seen[like] = record
         return [
             f"{record.received - self.started:+6.1f} {event_line(record.object)}"
             for record in list(seen.values())[-SHOWN_EVENTS:]

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from seatrial.core.model import ObjectRef
 from seatrial.readiness.wording import one_line
 
-__all__ = ["CAUSES", "NEVER", "Finding", "LogSource", "LogTail", "read_log"]
+__all__ = ["CAUSES", "NEVER", "Exists", "Finding", "LogSource", "LogTail", "read_log"]
 
 #: (namespace, pod, container, previous) -> the last lines that container wrote
 LogTail = Callable[[str, str, str, bool], str]
+
+#: (object, key in it or "") -> whether it is there by now
+Exists = Callable[[ObjectRef, str], bool]
 
 #: a grace that never runs out: such a finding is shown, and never ends a wait by itself
 NEVER = math.inf
@@ -21,6 +24,7 @@ NEVER = math.inf
 CAUSES = {
     "AdmissionRefused": "the API server refused to create the pod",
     "AdmissionUnreachable": "an admission webhook that has to be asked does not answer",
+    "AutoscalerInactive": "an autoscaler does not find what it scales, or no metrics to go by",
     "ConfigKeyMissing": "a ConfigMap or Secret is there, but lacks a key",
     "ConfigMapMissing": "a ConfigMap that the pod refers to does not exist",
     "ContainerCannotStart": "a container cannot be created or started",
@@ -32,10 +36,12 @@ CAUSES = {
     "LimitRangeViolated": "the pod's resources are outside a LimitRange",
     "LivenessProbeFailed": "the kubelet restarts a container, since its liveness probe fails",
     "MountFailed": "a volume cannot be mounted",
+    "NodeNotReady": "the node that the pod is on, or every node, is not ready",
     "OutOfMemory": "a container is killed for using more memory than its limit",
     "PodEvicted": "the pod was evicted from its node",
     "PodFailed": "the pod has ended, and failed",
     "PodSecurityViolated": "the namespace's Pod Security level forbids the pod",
+    "PostStartHookFailed": "the kubelet ends a container, since its postStart hook fails",
     "ProbeFailing": "a container runs, and its readiness or startup probe fails",
     "ProgressDeadlineExceeded": "the Deployment made no progress for progressDeadlineSeconds",
     "QuotaExceeded": "a ResourceQuota leaves no room for the pod",
@@ -46,6 +52,7 @@ CAUSES = {
     "ServiceAccountMissing": "the pod's service account does not exist",
     "StartupProbeFailed": "the kubelet restarts a container, since its startup probe fails",
     "Unschedulable": "no node can take the pod",
+    "VolumeClaimPending": "a PersistentVolumeClaim is not bound to a volume",
     "VolumeClaimMissing": "a PersistentVolumeClaim that the pod refers to does not exist",
 }
 
@@ -83,6 +90,8 @@ class Finding:
     crashes: int = 0
     """How often the container ended; above 0 only for causes that are judged by that number."""
     log: LogSource | None = None
+    missing: tuple[ObjectRef, str] | None = None
+    """The object, and the key in it or "", whose absence it is: where that is what is wrong."""
 
     @property
     def key(self) -> tuple[str, ObjectRef, str]:
@@ -95,8 +104,14 @@ class Finding:
         if self.log is None or not lines:
             return self
         run = " before its restart" if self.log.previous else ""
+        hint = self.hint
+        if "Read-only file system" in lines[-1]:
+            hint = (
+                "readOnlyRootFilesystem holds for the container: mount an emptyDir where it writes"
+            )
         return replace(
             self,
+            hint=hint,
             message=f'{self.message} (last log: "{one_line(lines[-1], 160)}")',
             evidence=(
                 *self.evidence,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from seatrial.core.model import Object, ObjectRef, Snapshot, dig
-from seatrial.readiness.events import event_line, events_about
+from seatrial.readiness.events import event_line, events_about, latest_of_each
 from seatrial.readiness.finding import Finding
 from seatrial.readiness.wording import one_line
 
@@ -42,6 +42,10 @@ class PodView:
                     owner.get("uid", ""),
                 )
         return None
+
+    @property
+    def owner_uid(self) -> str:
+        return self.owner.uid if self.owner else ""
 
     @cached_property
     def events(self) -> list[Object]:
@@ -188,5 +192,5 @@ class ContainerView:
             code, reason = self.ended.get("exitCode", "?"), self.ended.get("reason", "")
             message = f": {self.ended['message']}" if self.ended.get("message") else ""
             lines.append(f"container {self.name} ended: exit code {code}, {reason}{message}")
-        lines += [event_line(event) for event in self.events_of(*reasons)[-3:]]
+        lines += [event_line(event) for event in latest_of_each(self.events_of(*reasons))[-3:]]
         return tuple(one_line(line) for line in lines)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from seatrial.core.clock import Deadline
 from seatrial.core.errors import ConfigurationError, NotReadyError
 from seatrial.core.feed import Feed, wait_on
-from seatrial.core.model import ObjectRef, State, Verdict
+from seatrial.core.model import Change, Object, ObjectRef, Record, Snapshot, State, Verdict
 from seatrial.readiness.causes.crashing import restarts_of_the_ready
-from seatrial.readiness.conditions import Condition, Judgement
+from seatrial.readiness.conditions import Condition
 from seatrial.readiness.failure import Failure
-from seatrial.readiness.finding import CAUSES, Finding, LogTail, read_log
+from seatrial.readiness.finding import CAUSES, Exists, Finding, LogTail, read_log
+from seatrial.readiness.judgement import Hold, Judgement, Moment
 
 __all__ = ["wait_until"]
 
@@ -39,25 +40,29 @@ def wait_until(
     holds_for: float = 0.0,
     graces: Mapping[str, float] | None = None,
     log_tail: LogTail | None = None,
+    exists: Exists | None = None,
     expect_restarts: int = 0,
 ) -> Verdict:
     """Wait until `condition` is satisfied, and give the verdict that says so.
 
     `timeout` and `holds_for` are seconds; `holds_for` is how long it has to stay satisfied, within
-    the timeout. `graces` replaces the seconds that findings of a cause (see `CAUSES`) may stand;
-    `math.inf` keeps a cause from ending the wait. `expect_restarts` is how often a container may
-    be restarted by plan. `log_tail` is called at most once, when the wait has failed.
+    the timeout, as with `condition.holds_for(…)`: then no record is skipped, so a break that came
+    and went between two looks is one. `graces` replaces the seconds that findings of a cause (see
+    `CAUSES`) may stand; `math.inf` keeps a cause from ending the wait. `expect_restarts` is how
+    often a container may be restarted by plan. `log_tail` is called at most once, when the wait has
+    failed. `exists` is asked of an object that is not watched (a Secret) before its absence ends
+    the wait: the kubelet takes up to a quarter of a minute to notice that it has come.
 
     Raises `NotReadyError` as soon as the condition has become impossible, or when time is up;
     `ConfigurationError` for a grace of an unknown cause; and what the feed ended with, if it did.
     """
     _check_graces(graces or {})
-    watch = _Watch(condition, feed, holds_for, graces or {}, expect_restarts)
+    watch = _Watch(condition.holds_for(holds_for), feed, graces or {}, expect_restarts, exists)
     deadline = Deadline.after(timeout, feed.clock)
     outcome = wait_on(feed, watch.look, deadline, wake_within=WAKE_WITHIN)
     if outcome is not None and outcome.verdict.state is State.SATISFIED:
         return outcome.verdict
-    raise _error(watch, deadline, outcome, holds_for, log_tail)
+    raise _error(watch, deadline, outcome, log_tail)
 
 
 def _check_graces(graces: Mapping[str, float]) -> None:
@@ -84,37 +89,50 @@ class _Watch:
         self,
         condition: Condition,
         feed: Feed,
-        holds_for: float,
         graces: Mapping[str, float],
         expect_restarts: int,
+        exists: Exists | None,
     ) -> None:
         self.condition = condition
         self.feed = feed
         self.judgement: Judgement
         #: the judgement that had come furthest, and when
         self.furthest: tuple[float, Judgement] | None = None
-        #: when it was satisfied without a break: from, until
-        self.satisfied: tuple[float, float] | None = None
-        self._holds_for = holds_for
+        #: of the conditions that have to last, how long they have
+        self.holds: dict[int, Hold] = {}
         self._graces = graces
         self._crashes = CRASHES + expect_restarts
+        self._exists = exists
         self._standing: dict[tuple[str, ObjectRef, str], _Standing] = {}
-        self._holding = False
         self._history: dict[tuple[ObjectRef, str], int] | None = None
+        self._known: dict[int, tuple[Snapshot, Judgement]] = {}
+        self._snapshot = Snapshot()
+        #: of the last record that is in the snapshot
+        self._number = 0
 
     def look(self) -> Judgement | None:
         """The judgement if it is satisfied, the part that is a dead end, or None to go on."""
-        now = self.feed.clock.monotonic()
-        snapshot = self.feed.snapshot()
+        fresh = self.feed.records(after=self._number)
+        for record in fresh:
+            # only what holds can be broken; all else is judged by how it ended up
+            if not any(hold.unbroken for hold in self.holds.values()):
+                break
+            self._snapshot = _after(self._snapshot, record)
+            if ended := self._judge(record.received):
+                return ended
+        self._number = fresh[-1].number if fresh else self._number
+        self._snapshot = self.feed.snapshot()
+        return self._judge(self.feed.clock.monotonic())
+
+    def _judge(self, now: float) -> Judgement | None:
         if self._history is None:
-            self._history = restarts_of_the_ready(snapshot)
-        self.judgement = judgement = self.condition.judge(snapshot)
+            self._history = restarts_of_the_ready(self._snapshot)
+        moment = Moment(self._snapshot, now, self.holds, self._known)
+        judgement = self.condition.judge_moment(moment)
+        self.judgement = judgement
         self._remember(judgement, now)
         if judgement.verdict.state is State.SATISFIED:
-            since = self.satisfied[0] if self.satisfied and self._holding else now
-            self.satisfied, self._holding = (since, now), True
-            return judgement if now - since >= self._holds_for else None
-        self._holding = False
+            return judgement
         return judgement.dead_end(lambda finding: self._is_certain(finding, now))
 
     def _remember(self, judgement: Judgement, now: float) -> None:
@@ -134,14 +152,33 @@ class _Watch:
             if finding.crashes - history < self._crashes:
                 return False
         grace = self._graces.get(finding.cause, finding.grace)
-        return now - self._standing[finding.key].since >= grace
+        standing = self._standing[finding.key]
+        if now - standing.since < grace:
+            return False
+        if finding.missing and self._exists and self._exists(*finding.missing):
+            standing.since = now  # it has come, and the kubelet has yet to notice
+            return False
+        return True
+
+
+def _after(snapshot: Snapshot, record: Record) -> Snapshot:
+    """The snapshot as it is after that record."""
+    if record.change is Change.GAP:
+        return snapshot
+    ref = record.ref
+    key = (ref.kind, ref.namespace, ref.name)
+    objects: dict[tuple[str, str, str], Object] = dict(snapshot.objects)
+    if record.change is not Change.DELETED:
+        objects[key] = record.object
+    elif key in objects and ObjectRef.of(objects[key]).uid == ref.uid:
+        del objects[key]
+    return Snapshot(objects)
 
 
 def _error(
     watch: _Watch,
     deadline: Deadline,
     dead_end: Judgement | None,
-    holds_for: float,
     log_tail: LogTail | None,
 ) -> NotReadyError:
     """Collected without the feed's lock, since the log has to be fetched from the cluster."""
@@ -152,9 +189,8 @@ def _error(
         started=deadline.started,
         elapsed=deadline.elapsed,
         timeout=deadline.timeout,
-        holds_for=holds_for,
         furthest=watch.furthest,
-        satisfied=watch.satisfied,
+        holds=tuple(watch.holds.values()),
         records=tuple(watch.feed.records("Event")),
     )
     finding = failure.finding

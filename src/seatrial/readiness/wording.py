@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-__all__ = ["listed", "one_line", "seconds", "times"]
+__all__ = ["listed", "one_line", "quantity", "seconds", "times"]
+
+_QUANTITY = re.compile(r"([0-9.]+)(m|[kMGTPE]i?|Ki)?")
+_SUFFIXES = {
+    "m": 1e-3,
+    **{name: 1000.0**power for power, name in enumerate("kMGTPE", 1)},
+    **{f"{name}i": 1024.0**power for power, name in enumerate("KMGTPE", 1)},
+}
+
+
+def quantity(text: str) -> float:
+    """A resource quantity (`500m`, `1Gi`) as a number; 0 for what is none."""
+    found = _QUANTITY.fullmatch(text.strip())
+    return float(found[1]) * _SUFFIXES.get(found[2] or "", 1.0) if found else 0.0
 
 
 def one_line(text: str, limit: int = 400) -> str:

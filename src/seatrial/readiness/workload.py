@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seatrial.core.model import Object, ObjectRef, Snapshot, dig
 from seatrial.readiness.pods import PodView
@@ -11,6 +11,8 @@ __all__ = ["Workload", "newest_replica_set"]
 
 #: the deployment controller numbers its ReplicaSets with it, and itself with the newest number
 REVISION = "deployment.kubernetes.io/revision"
+#: the API server numbers the templates of a DaemonSet with it, and its controller the pods
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,44 @@ class Workload:
         )
 
     @property
+    def current(self) -> Workload:
+        """The same without pods of an older template, which say nothing about the newest.
+
+        A Service goes on selecting those that a rollout has yet to replace; a DaemonSet has them
+        for a moment. What is wrong with them may be what the rollout is to mend.
+        """
+        if self.root.kind not in ("Service", "DaemonSet", "StatefulSet"):
+            return self
+        pods = tuple(pod for pod in self.pods if not _is_outdated(pod))
+        return replace(self, pods=pods)
+
+    @property
     def about(self) -> frozenset[ObjectRef]:
         """Every object in it, for telling its events from others'."""
         refs = {self.root, *(pod.ref for pod in self.pods)}
         if self.controller is not None:
             refs.add(ObjectRef.of(self.controller))
         return frozenset(refs)
+
+
+def _is_outdated(pod: PodView) -> bool:
+    """Whether its controller has a newer template, or has not looked at one that may be newer."""
+    owner = pod.owner
+    controller = owner and pod.snapshot.get(owner.kind, owner.name, owner.namespace)
+    if not controller or dig(controller, "metadata", "uid", default="") != pod.owner_uid:
+        return False
+    for upper in dig(controller, "metadata", "ownerReferences", default=[]):
+        above = pod.snapshot.get("Deployment", upper.get("name", ""), pod.namespace)
+        if above is not None and upper.get("kind") == "Deployment":
+            newest = newest_replica_set(pod.snapshot, above)
+            return str(dig(newest, "metadata", "uid")) != pod.owner_uid
+    wanted = dig(controller, "metadata", "annotations", TEMPLATE_GENERATION)
+    mine = dig(pod.object, "metadata", "labels", "pod-template-generation")
+    if wanted and mine and wanted != mine:
+        return True
+    observed = dig(controller, "status", "observedGeneration")
+    generation = int(dig(controller, "metadata", "generation", default=0))
+    return observed is not None and int(observed) < generation
 
 
 def newest_replica_set(snapshot: Snapshot, deployment: Object) -> Object | None:

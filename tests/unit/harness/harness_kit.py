@@ -7,12 +7,14 @@ import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seatrial.core.errors import ApiError
+from seatrial.core.errors import ApiError, ConfigurationError
 from seatrial.core.model import Change
 from seatrial.harness import Cluster
 from seatrial.testing import ScriptedFeed
 
 NAMESPACE = "shop"
+#: kinds that live in no namespace
+SHARED = ("Namespace", "CustomResourceDefinition", "PersistentVolume", "StorageClass")
 
 
 @dataclass
@@ -35,9 +37,18 @@ class FakeHub(ScriptedFeed):
     def __init__(self, log):
         super().__init__()
         self.log = log
+        #: by kind: why it cannot be watched
+        self.refusals = {}
+        self.opened = set()
+        self.discovery = FakeDiscovery(self.clock)
 
     def open(self, kind, api_version=None):
-        self.log.append(f"watch {kind} {api_version}")
+        self.discovery.find(kind, api_version)
+        if kind in self.refusals:
+            raise self.refusals[kind]
+        if kind not in self.opened:
+            self.log.append(f"watch {kind} {api_version}")
+        self.opened.add(kind)
 
     def view(self, namespace):
         assert namespace == NAMESPACE
@@ -48,12 +59,35 @@ class FakeHub(ScriptedFeed):
         self.at(self.clock.now + after, Change.MODIFIED, copy.deepcopy(obj))
 
 
+@dataclass
+class FakeResource:
+    verbs: frozenset
+
+
+@dataclass
+class FakeDiscovery:
+    """The kinds that the API server serves: all, but for those that come later."""
+
+    clock: object
+    #: by kind: when it begins to be served
+    served_from: dict[str, float] = field(default_factory=dict)
+    #: kinds that can be written and read, and no more
+    unwatchable: set[str] = field(default_factory=set)
+
+    def find(self, kind, api_version=None):
+        if self.clock.now < self.served_from.get(kind, 0.0):
+            raise ConfigurationError(f"the cluster knows no kind {kind!r}")
+        verbs = {"get", "patch"} if kind in self.unwatchable else {"get", "list", "watch", "patch"}
+        return FakeResource(frozenset(verbs))
+
+
 class FakeObjects:
     """What the API server holds; every write is told to the hub."""
 
     def __init__(self, hub, log):
         self.hub = hub
         self.log = log
+        self.discovery = hub.discovery
         self.stored = {}
         #: seconds until the streams show what was written; None for never
         self.lag = 0.0
@@ -91,14 +125,17 @@ class FakeObjects:
         self.stored[self._key(obj)] = obj
 
     def get(self, api_version, kind, name, namespace=""):
-        key = (kind, namespace if kind != "Namespace" else "", name)
+        self.discovery.find(kind, api_version)
+        key = (kind, "" if kind in SHARED else namespace, name)
         if self._gone.get(key, float("inf")) <= self.hub.clock.now:
             self.stored.pop(key, None)
             self._gone.pop(key)
         return copy.deepcopy(self.stored.get(key))
 
     def apply(self, obj, *, namespace="", field_manager, force=False, dry_run=False):
-        meta = {**obj["metadata"], "namespace": namespace}
+        meta = dict(obj["metadata"])
+        if obj["kind"] not in SHARED:
+            meta["namespace"] = namespace
         self.log.append(f"apply {obj['kind']}/{meta['name']} by {field_manager}")
         return self._written({**obj, "metadata": meta})
 
@@ -108,7 +145,7 @@ class FakeObjects:
 
     def delete(self, api_version, kind, name, *, namespace="", propagation="Background", uid=None):
         self.log.append(f"delete {kind}/{name} {propagation}")
-        key = (kind, namespace if kind != "Namespace" else "", name)
+        key = (kind, "" if kind in SHARED else namespace, name)
         assert self.stored[key]["metadata"]["uid"] == uid
         self._gone[key] = self.hub.clock.now + self.going
         return True
@@ -166,7 +203,10 @@ class World:
         self.objects.on_write.append(react)
 
 
-def deployment(name="flask", image="flask:1", replicas=1):
+PROBE = {"readinessProbe": {"tcpSocket": {"port": 5000}}}
+
+
+def deployment(name="flask", image="flask:1", replicas=1, probe=PROBE):
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -176,7 +216,7 @@ def deployment(name="flask", image="flask:1", replicas=1):
             "selector": {"matchLabels": {"app": name}},
             "template": {
                 "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": name, "image": image}]},
+                "spec": {"containers": [{"name": name, "image": image, **probe}]},
             },
         },
     }
@@ -217,7 +257,10 @@ def pod(name, app="flask", *, status=None, ready=True, owner="", ports=(), **met
             **meta,
         },
         "spec": {
-            "containers": [{"name": "side"}, {"name": app, "image": "x", "ports": list(ports)}]
+            "containers": [
+                {"name": "side", **PROBE},
+                {"name": app, "image": "x", "ports": list(ports), **PROBE},
+            ]
         },
         "status": {
             "phase": "Running",
@@ -284,4 +327,39 @@ def rolled_out(obj):
         pod(f"{name}-{number}", obj["metadata"]["name"], owner=owned["metadata"]["uid"])
         for number in range(wanted)
     ]
-    return [owned, *pods, done]
+    return [owned, *pods, endpoints(obj["metadata"]["name"], ready=wanted), done]
+
+
+def endpoints(name, ready=1):
+    """What the controllers make of a Service that selects so many ready pods."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{name}-1",
+            "namespace": NAMESPACE,
+            "uid": f"uid-of-slice-{name}",
+            "labels": {"kubernetes.io/service-name": name},
+        },
+        "endpoints": [{"conditions": {"ready": True}}] * ready,
+    }
+
+
+def shared(kind, name, api_version="v1", **body):
+    """An object that lives in no namespace."""
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **body}
+
+
+def definition(kind="Boat"):
+    return shared(
+        "CustomResourceDefinition",
+        f"{kind.lower()}s.sea.dev",
+        "apiextensions.k8s.io/v1",
+        spec={"group": "sea.dev", "names": {"kind": kind}},
+    )
+
+
+def established(obj, status="True"):
+    """What the API server makes of a definition."""
+    conditions = [{"type": "Established", "status": status}]
+    return {**obj, "status": {"conditions": conditions}}

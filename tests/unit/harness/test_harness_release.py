@@ -5,18 +5,28 @@ from harness_kit import (
     NAMESPACE,
     config_map,
     crashed,
+    definition,
     deployment,
+    endpoints,
+    established,
     pod,
     replica_set,
     rolled_out,
     service,
+    shared,
     unpullable,
 )
 
-from seatrial.core.errors import ClusterError, ConfigurationError, ManifestError, NotReadyError
+from seatrial.core.errors import (
+    ApiError,
+    ClusterError,
+    ConfigurationError,
+    ManifestError,
+    NotReadyError,
+)
 from seatrial.core.model import State
 from seatrial.harness import Deployer
-from seatrial.harness.release import SEEN_TIMEOUT
+from seatrial.harness.release import DEFINED_TIMEOUT, SEEN_TIMEOUT, SETTLING
 
 OURS = {"app.kubernetes.io/managed-by": "seatrial"}
 
@@ -36,6 +46,7 @@ def names(pods):
 def test_the_streams_are_open_before_the_first_manifest_is_applied(world, deploy):
     deploy([config_map(), deployment()])
     assert world.log == [
+        "watch ConfigMap v1",
         "watch Deployment apps/v1",
         "apply ConfigMap/look by seatrial",
         "apply Deployment/flask by seatrial",
@@ -75,10 +86,35 @@ def test_a_namesake_from_before_is_not_taken_for_what_was_applied(world, deploy)
     assert world.clock.now == 3.0
 
 
-def test_kinds_that_nobody_waits_for_need_not_be_seen(world, deploy):
+def test_secrets_are_not_watched_and_are_there_once_they_are_applied(world, deploy):
     world.objects.lag = None
+    release = deploy({**config_map("login"), "kind": "Secret"})
+    assert release.wait_ready().message == "it was applied, and is not watched"
+    assert release.wait_ready("Secret/login", holds_for=1).reason == "Applied"
+    assert world.wrote("watch") == []
+    assert world.clock.now == pytest.approx(1.0, abs=0.3)
+
+
+def test_kinds_that_cannot_be_watched_are_there_once_they_are_applied(world, deploy):
+    world.hub.discovery.unwatchable.add("ConfigMap")
+    world.objects.lag = None
+    assert deploy(config_map()).wait_ready().reason == "Applied"
+    assert world.wrote("watch") == []
+
+
+def test_an_older_version_of_what_was_applied_is_not_taken_for_it(world, deploy):
+    def numbered(version):
+        meta = {"name": "look", "namespace": NAMESPACE, "resourceVersion": version}
+        return {**config_map(), "metadata": meta}
+
+    world.objects.lag = None
+    stored = {**numbered("10")["metadata"], "uid": "uid-1"}
+    world.objects.on_write.append(lambda obj: obj["metadata"].update(stored))
+    world.hub.shows({**numbered("9"), "metadata": {**stored, "resourceVersion": "9"}})
+    world.hub.shows({**numbered("11"), "metadata": {**stored, "resourceVersion": "11"}}, after=2.0)
     deploy(config_map())
-    assert world.clock.now == 0
+    assert world.clock.now == pytest.approx(2.0, abs=1.0)
+    assert world.clock.now >= 2.0
 
 
 def test_a_watch_that_never_shows_what_was_applied_is_an_error_of_the_cluster(world, deploy):
@@ -88,7 +124,7 @@ def test_a_watch_that_never_shows_what_was_applied_is_an_error_of_the_cluster(wo
     assert world.clock.now == pytest.approx(SEEN_TIMEOUT)
     assert str(raised.value) == (
         "the watch of namespace shop did not show within 30 s what was applied\n"
-        "  Service/flask, Deployment/flask\n"
+        "  ConfigMap/look, Service/flask, Deployment/flask\n"
         "-> is the API server overloaded? `seatrial doctor` tells of this machine"
     )
 
@@ -106,7 +142,8 @@ def test_waiting_ends_when_workloads_and_services_are_ready(world, deploy):
 
 def test_one_object_can_be_waited_for_alone(world, deploy):
     release = deploy([deployment(), service()])
-    assert release.wait_ready("Service/flask").reason == "Exists"
+    world.hub.shows(endpoints("flask"))
+    assert release.wait_ready("Service/flask").reason == "HasEndpoints"
     assert world.clock.now == 0
 
 
@@ -169,26 +206,228 @@ def test_an_unknown_object_is_refused_with_the_one_that_was_meant(deploy):
         )
 
 
-def test_a_release_without_a_workload_cannot_be_waited_for(deploy):
-    release = deploy(config_map())
-    with pytest.raises(ConfigurationError) as raised:
-        release.wait_ready()
-    assert str(raised.value) == (
-        "nothing in the release can be waited for\n"
-        "  it holds ConfigMap/look\n"
-        "-> wait_ready() is for Deployment, StatefulSet, DaemonSet, ReplicaSet, Pod and Service"
-    )
+def test_a_release_of_what_only_has_to_be_there_is_ready_at_once(world, deploy):
+    assert deploy(config_map()).wait_ready().reason == "Exists"
+    assert world.clock.now == 0
 
 
-def test_a_kind_that_is_not_watched_by_default_is_watched_when_it_is_waited_for(world, deploy):
+def test_every_kind_is_watched_and_waited_for(world, deploy):
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {}}
-    release = deploy(job)
-    assert world.wrote("watch") == []
+    release = deploy([job, config_map()])
+    assert world.wrote("watch") == ["watch Job batch/v1", "watch ConfigMap v1"]
     done = {**release["Job/migrate"], "status": {"conditions": [{"type": "Complete",
             "status": "True"}], "succeeded": 1}}  # fmt: skip
     world.hub.shows(done, after=2.0)
+    release.wait_ready()
+    assert world.clock.now == pytest.approx(2.0, abs=0.3)
     assert release.wait_ready("Job/migrate").message == "Succeeded: 1/1"
-    assert world.wrote("watch") == ["watch Job batch/v1"]
+
+
+def test_what_lives_in_no_namespace_is_not_looked_for_in_one(world, deploy):
+    release = deploy([shared("Namespace", "annex"), config_map()])
+    with pytest.raises(NotReadyError) as raised:
+        release.wait_ready(timeout=1)
+    assert raised.value.cause == "Namespace/annex: Phase: ? (still so after 1 s)"
+    active = {**release["Namespace/annex"], "status": {"phase": "Active"}}
+    world.hub.shows(active)
+    assert release.wait_ready("Namespace/annex").message == "Phase: Active"
+    release.wait_ready()
+
+
+def test_storage_classes_are_watched_with_claims_as_far_as_that_is_allowed(world, deploy):
+    claim = {**config_map("data"), "kind": "PersistentVolumeClaim"}
+    deploy(claim)
+    assert world.wrote("watch") == [
+        "watch PersistentVolumeClaim v1",
+        "watch StorageClass storage.k8s.io/v1",
+    ]
+    world.hub.refusals["StorageClass"] = ApiError("no right to list storageclasses", status=403)
+    deploy({**claim, "metadata": {"name": "more"}})
+
+
+def test_a_watch_that_is_refused_is_told(world, deploy):
+    world.hub.refusals["ConfigMap"] = ApiError("no right to list configmaps", status=403)
+    with pytest.raises(ApiError, match="no right to list configmaps"):
+        deploy(config_map())
+    assert world.wrote("apply") == []
+
+
+def boat(name="dinghy"):
+    return {"apiVersion": "sea.dev/v1", "kind": "Boat", "metadata": {"name": name}}
+
+
+def test_objects_of_a_kind_that_the_release_defines_wait_for_it(world, deploy):
+    world.hub.discovery.served_from["Boat"] = 3.0
+
+    def establish(obj):
+        if obj["kind"] == "CustomResourceDefinition":
+            world.hub.shows(established(obj), after=2.0)
+
+    world.objects.on_write.append(establish)
+    release = deploy([boat(), definition(), config_map()])
+    # established after 2 s, and served only after 3
+    assert world.clock.now == pytest.approx(3.0, abs=0.3)
+    assert world.log == [
+        "watch CustomResourceDefinition apiextensions.k8s.io/v1",
+        "watch ConfigMap v1",
+        "apply CustomResourceDefinition/boats.sea.dev by seatrial",
+        "apply ConfigMap/look by seatrial",
+        "watch Boat sea.dev/v1",
+        "apply Boat/dinghy by seatrial",
+    ]
+    release.wait_ready()
+
+
+@pytest.mark.parametrize(("status", "waits"), [(404, True), (403, False)])
+def test_a_kind_that_is_known_before_it_is_served_is_tried_again(status, waits, world, deploy):
+    world.hub.discovery.served_from["Boat"] = 1.0
+
+    def react(obj):
+        if obj["kind"] == "CustomResourceDefinition":
+            world.hub.shows(established(obj))
+
+    def relent(now):
+        if now >= 2.0:
+            world.hub.refusals.clear()
+
+    world.objects.on_write.append(react)
+    world.hub.refusals["Boat"] = ApiError("refused to list boats", status=status)
+    world.clock.on_move.append(relent)
+    if waits:
+        deploy([definition(), boat()])
+        assert world.clock.now == pytest.approx(2.0, abs=0.3)
+    else:
+        with pytest.raises(ApiError, match="refused to list boats"):
+            deploy([definition(), boat()])
+        assert world.clock.now == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_kind_that_is_never_served_is_an_error(world, deploy):
+    world.hub.discovery.served_from["Boat"] = 3000.0
+    world.objects.on_write.append(
+        lambda obj: world.hub.shows(established(obj)) if "Custom" in obj["kind"] else None
+    )
+    with pytest.raises(ManifestError, match="knows no kind 'Boat'") as raised:
+        deploy([definition(), boat()])
+    assert "applied before it: CustomResourceDefinition/boats.sea.dev" in raised.value.details
+    assert world.clock.now == pytest.approx(DEFINED_TIMEOUT, abs=0.5)
+
+
+def test_a_kind_that_nobody_knows_is_refused_when_it_is_applied(world, deploy):
+    world.hub.discovery.served_from["Boat"] = 3000.0
+    with pytest.raises(ManifestError, match="knows no kind 'Boat'") as raised:
+        deploy([config_map(), boat()])
+    assert "from a dictionary" in raised.value.details
+
+
+def lasting(manifest):
+    return {**manifest, "spec": {**manifest["spec"], "minReadySeconds": 5}}
+
+
+UNPROBED = [
+    deployment(probe={}),
+    deployment() | {"kind": "Pod", "apiVersion": "v1", "spec": {"containers": [{"name": "a"}]}},
+]
+PROBED = [
+    deployment(probe={"startupProbe": {}}),
+    lasting(deployment(probe={})),
+    deployment() | {"kind": "Job", "apiVersion": "batch/v1", "spec": deployment(probe={})["spec"]},
+    deployment()
+    | {"kind": "Pod", "spec": {"restartPolicy": "OnFailure", "containers": [{"name": "a"}]}},
+    config_map(),
+]
+
+
+@pytest.mark.parametrize("manifest", UNPROBED)
+def test_a_workload_without_probes_has_to_stay_ready_for_a_while(manifest, world, deploy):
+    release = deploy(manifest)
+    _make_ready(world, release)
+    release.wait_ready()
+    assert world.clock.now == pytest.approx(SETTLING, abs=0.3)
+    release.wait_ready(holds_for=0)
+    assert world.clock.now == pytest.approx(SETTLING, abs=0.3)
+
+
+@pytest.mark.parametrize("manifest", PROBED)
+def test_what_has_probes_or_ends_by_itself_has_not(manifest, world, deploy):
+    release = deploy(manifest)
+    _make_ready(world, release)
+    release.wait_ready()
+    assert world.clock.now == 0
+
+
+def _make_ready(world, release):
+    [obj] = [release[str(ref)] for ref in release.refs]
+    conditions = [{"type": kind, "status": "True"} for kind in ("Ready", "Complete")]
+    counts = {"updatedReplicas": 1, "availableReplicas": 1}
+    generation = obj["metadata"].get("generation", 0)
+    status = {"observedGeneration": generation, "conditions": conditions, **counts}
+    world.hub.shows({**obj, "status": status})
+
+
+def test_a_crash_soon_after_the_start_is_not_missed(world, deploy):
+    release = deploy(deployment(probe={}))
+    obj = release["Deployment/flask"]
+    owned = replica_set(obj)
+    for after, available, status in (
+        (0.5, 1, None),
+        (1.0, 0, crashed(1)),
+        (1.5, 1, None),
+        (2.0, 0, crashed(2)),
+    ):
+        counts = {"updatedReplicas": 1, "replicas": 1, "availableReplicas": available}
+        status_of = {**obj, "status": {"observedGeneration": 1, **counts}}
+        meta = {**obj["metadata"], "annotations": owned["metadata"]["annotations"]}
+        world.hub.shows(owned, after)
+        world.hub.shows(
+            pod("flask-1-0", ready=bool(available), status=status, owner=owned["metadata"]["uid"]),
+            after,
+        )
+        world.hub.shows({**status_of, "metadata": meta}, after)
+    with pytest.raises(NotReadyError, match="crashed 2 times with exit code 3"):
+        release.wait_ready()
+    assert world.clock.now == pytest.approx(2.0, abs=0.3)
+
+
+def needs_secret(key=""):
+    """The container status of one that needs a Secret, or a key of it, in its environment."""
+    said = f"couldn't find key {key} in Secret shop/login" if key else 'secret "login" not found'
+    waiting = {"reason": "CreateContainerConfigError", "message": said}
+    return {"ready": False, "state": {"waiting": waiting}}
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "found"),
+    [("", {}, True), ("user", {"user": "eA=="}, True), ("user", {}, False), ("", None, False)],
+)
+def test_a_late_secret_is_asked_for_before_its_absence_ends_the_wait(
+    key, data, found, world, deploy
+):
+    release = deploy(pod("flask"))
+    world.hub.shows(pod("flask", ready=False, status=needs_secret(key), uid="uid-1"))
+    world.hub.shows(pod("flask", uid="uid-1"), after=16.0)
+    if data is not None:
+        meta = {"name": "login", "namespace": NAMESPACE}
+        world.objects.keep({"kind": "Secret", "metadata": meta, "data": data})
+    if found:
+        release.wait_ready()
+        assert world.clock.now == pytest.approx(16.0, abs=0.3)
+    else:
+        with pytest.raises(NotReadyError, match='Secret "login"'):
+            release.wait_ready()
+        assert world.clock.now == pytest.approx(10.0, abs=0.3)
+
+
+def test_a_secret_that_may_not_be_read_counts_as_absent(world, deploy, monkeypatch):
+    release = deploy(pod("flask"))
+    world.hub.shows(pod("flask", ready=False, status=needs_secret(), uid="uid-1"))
+
+    def refused(*_):
+        raise ApiError("no right to read secrets", status=403)
+
+    monkeypatch.setattr(world.objects, "get", refused)
+    with pytest.raises(NotReadyError, match='needs Secret "login", which does not exist'):
+        release.wait_ready()
 
 
 # --- looking
@@ -326,4 +565,4 @@ def test_the_kits_rollout_is_what_readiness_calls_ready(world):
     """The fakes are of use only if the real rules apply to them."""
     written = world.objects.put({**deployment(), "metadata": {"name": "a", "namespace": "shop"}})
     shown = {each["kind"] for each in rolled_out(written)}
-    assert shown == {"Deployment", "ReplicaSet", "Pod"}
+    assert shown == {"Deployment", "ReplicaSet", "Pod", "EndpointSlice"}

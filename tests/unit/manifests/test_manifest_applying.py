@@ -412,3 +412,45 @@ def test_a_namespace_that_is_not_ours_is_never_deleted(cluster):
         "namespace production is not seatrial's, and is not deleted\n  labels: {'team': 'a'}"
     )
     assert cluster.calls == []
+
+
+# --- kinds that the manifests define themselves
+
+
+def boats(*names):
+    """A definition, and objects of the kind that it defines."""
+    spec = {"group": "sea.dev", "names": {"kind": "Boat"}}
+    define = {**body("CustomResourceDefinition", "boats.sea.dev"), "spec": spec}
+    objects = [{**body("Boat", name), "apiVersion": "sea.dev/v1"} for name in names]
+    return define, *objects
+
+
+def test_definitions_are_waited_for_once_before_the_first_of_their_objects(cluster):
+    seen = []
+
+    def defined(definitions):
+        seen.append(([obj["metadata"]["name"] for obj in definitions], len(cluster.calls)))
+
+    apply(
+        manifests(*boats("dinghy", "raft"), body("ConfigMap", "look")),
+        cluster,
+        namespace="shop",
+        defined=defined,
+    )
+    # the definition and the ConfigMap were applied before
+    assert seen == [(["boats.sea.dev"], 2)]
+    assert len(cluster.calls) == 4
+
+
+def test_a_definition_that_is_not_used_is_not_waited_for(cluster):
+    namesake = {**body("Boat", "other"), "apiVersion": "lake.dev/v1"}
+    apply(manifests(*boats(), namesake), cluster, namespace="shop", defined=pytest.fail)
+
+
+def test_a_definition_that_fails_to_come_is_told_as_it_is(cluster):
+    def defined(_):
+        raise ClusterError("it was never established")
+
+    with pytest.raises(ClusterError, match="never established"):
+        apply(manifests(*boats("dinghy")), cluster, namespace="shop", defined=defined)
+    assert len(cluster.calls) == 1

@@ -181,6 +181,23 @@ def test_a_composed_condition_tells_what_is_still_missing():
     ]
 
 
+def test_a_condition_that_has_to_hold_waits_as_long_as_no_time_is_known():
+    lasting = (YES & YES).holds_for(5)
+    judged = lasting.judge(Snapshot())
+
+    assert lasting.describe() == "(yes and yes), and to stay so for 5 s"
+    assert str(YES.holds_for(0.5) | NO) == "(yes, and to stay so for 0.5 s) or no"
+    assert (judged.verdict.state, judged.told) == (State.WAITING, "yes: yes; yes: yes")
+    assert list(judged.leaves()) == [judged]
+    assert LOST.holds_for(5).judge(Snapshot()).verdict.state is State.IMPOSSIBLE
+
+
+def test_holding_for_no_time_is_the_condition_itself():
+    assert YES.holds_for(0) is YES
+    with pytest.raises(ConfigurationError, match="nothing can hold for -1 s"):
+        YES.holds_for(-1)
+
+
 def test_nothing_cannot_be_composed():
     with pytest.raises(ConfigurationError, match=r"all_of\(\) needs at least one condition"):
         all_of()

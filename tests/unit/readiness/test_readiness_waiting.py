@@ -172,6 +172,15 @@ def test_a_log_that_cannot_be_read_does_not_hide_the_cause():
     assert "log of container web: cannot be read: the node does not answer" in error.details
 
 
+def test_a_log_that_tells_of_a_read_only_file_system_has_a_way_out():
+    log = "Traceback\nOSError: [Errno 30] Read-only file system: '/opt/cache'"
+    error = _fails(_feed((1.0, _crashed(1))), log_tail=lambda *_: log)
+
+    assert error.hint == (
+        "readOnlyRootFilesystem holds for the container: mount an emptyDir where it writes"
+    )
+
+
 def test_an_empty_log_changes_nothing():
     error = _fails(_feed((1.0, _crashed(1))), log_tail=lambda *_: "\n")
 
@@ -196,7 +205,7 @@ def test_a_missing_config_map_is_impossible_after_its_grace():
 
     error = _fails(feed)
 
-    assert feed.clock.now == pytest.approx(6.0, abs=0.3)
+    assert feed.clock.now == pytest.approx(11.0, abs=0.3)
     assert error.cause == (
         'Pod/flask-7d4-x cannot start: container web needs ConfigMap "settings", which does not'
         " exist"
@@ -205,9 +214,36 @@ def test_a_missing_config_map_is_impossible_after_its_grace():
 
 def test_a_config_map_that_comes_within_the_grace_is_waited_for():
     settings = {"kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "shop"}}
-    feed = _feed((1.0, MISSING), (4.0, settings), (15.0, AVAILABLE))
+    feed = _feed((1.0, MISSING), (10.0, settings), (25.0, AVAILABLE))
 
     assert wait_until(FLASK, feed, timeout=30).reason == "Available"
+
+
+def test_a_secret_that_has_come_is_waited_for_though_the_kubelet_has_yet_to_notice():
+    secret = _waiting("CreateContainerConfigError", 'secret "login" not found')
+    feed = _feed((1.0, secret), (18.0, AVAILABLE))
+    asked = []
+
+    def exists(ref, key):
+        asked.append((str(ref), ref.namespace, key, feed.clock.now))
+        return True
+
+    assert wait_until(FLASK, feed, timeout=30, exists=exists).reason == "Available"
+    assert [each[:3] for each in asked] == [("Secret/login", "shop", "")]
+    assert asked[0][3] == pytest.approx(11.0, abs=0.3)
+
+
+def test_a_key_that_never_comes_ends_the_wait_after_its_grace():
+    message = "couldn't find key token in Secret shop/login"
+    feed = _feed((1.0, _waiting("CreateContainerConfigError", message)))
+    there = iter([True, False])
+
+    error = _fails(
+        feed, exists=lambda ref, key: (str(ref), key) == ("Secret/login", "token") and next(there)
+    )
+
+    assert 'key "token" of Secret "login"' in error.cause
+    assert feed.clock.now == pytest.approx(21.0, abs=0.3)
 
 
 def test_graces_can_be_set():
@@ -247,7 +283,7 @@ def test_a_finding_that_flaps_stands_all_the_same():
 
     _fails(feed)
 
-    assert feed.clock.now == pytest.approx(6.0, abs=0.3)
+    assert feed.clock.now == pytest.approx(11.0, abs=0.3)
 
 
 def test_a_finding_that_was_gone_for_long_starts_anew():
@@ -255,7 +291,7 @@ def test_a_finding_that_was_gone_for_long_starts_anew():
 
     _fails(feed)
 
-    assert feed.clock.now == pytest.approx(25.0, abs=0.3)
+    assert feed.clock.now == pytest.approx(30.0, abs=0.3)
 
 
 def test_progress_starts_the_grace_anew():
@@ -273,7 +309,7 @@ def test_progress_starts_the_grace_anew():
 
     _fails(feed)
 
-    assert feed.clock.now == pytest.approx(9.0, abs=0.3)
+    assert feed.clock.now == pytest.approx(14.0, abs=0.3)
 
 
 def test_a_finding_follows_its_owner_from_pod_to_pod():
@@ -284,7 +320,7 @@ def test_a_finding_follows_its_owner_from_pod_to_pod():
 
     error = _fails(feed)
 
-    assert feed.clock.now == pytest.approx(6.0, abs=0.3)
+    assert feed.clock.now == pytest.approx(11.0, abs=0.3)
     assert error.cause.startswith("Pod/flask-7d4-y cannot start")
 
 
@@ -332,6 +368,45 @@ def test_what_else_was_found_is_told_as_well():
         "also found:",
         "  Deployment/flask: container web of Pod/flask-7d4-y crashed once with exit code 3",
     ]
+
+
+def test_of_events_that_say_the_same_the_latest_is_shown():
+    refused = [
+        event(
+            {"reason": "FailedCreate", "message": f'Error creating: pods "flask-{n}" is forbidden'},
+            n,
+        )
+        for n in range(3)
+    ]
+    combined = event(
+        {
+            "reason": "FailedCreate",
+            "count": 7,
+            "message": "(combined from similar events): "
+            'Error creating: pods "flask-9" is forbidden',
+        },
+        9,
+    )
+    feed = _feed(*((float(n), each) for n, each in enumerate([*refused, combined])))
+
+    shown = _fails(feed, timeout=20).details.split("began):\n")[1].splitlines()
+
+    assert len(shown) == 1
+    assert "+3.0 Warning FailedCreate Pod/flask-7d4-x (7 times): (combined" in shown[0]
+
+
+def test_a_finding_that_two_parts_share_is_told_once():
+    service = {
+        "kind": "Service",
+        "metadata": {"name": "flask", "namespace": "shop"},
+        "spec": {"selector": {"app": "flask"}},
+    }
+    feed = _feed((0.0, service), (1.0, _crashed(1)))
+
+    error = _fails(feed, FLASK & ready("Service/flask", "shop"))
+
+    assert error.cause.startswith("Deployment/flask: container web of Pod/flask-7d4-x crashed")
+    assert "also found" not in error.details
 
 
 def test_only_the_latest_events_about_what_is_waited_for_are_shown_each_once():
@@ -443,6 +518,85 @@ def test_it_has_to_hold_for_as_long_as_asked():
     assert feed.clock.now == pytest.approx(9.0, abs=0.3)
 
 
+def test_a_dip_between_two_looks_is_a_break():
+    feed = _feed((2.0, AVAILABLE), (4.0, deployment()), (4.05, AVAILABLE))
+
+    wait_until(FLASK, feed, timeout=30, holds_for=3.0)
+
+    # from the look that saw the dip on
+    assert feed.clock.now == pytest.approx(7.15, abs=0.2)
+
+
+def test_a_dip_in_which_the_object_is_gone_is_a_break():
+    feed = _feed((2.0, AVAILABLE))
+    feed.at(4.0, Change.GAP, kind="Deployment", note="410 Gone")
+    feed.at(4.0, Change.DELETED, AVAILABLE)
+    feed.at(4.05, Change.ADDED, AVAILABLE)
+
+    wait_until(FLASK, feed, timeout=30, holds_for=3.0)
+
+    assert feed.clock.now == pytest.approx(7.15, abs=0.2)
+
+
+def test_a_deletion_of_a_namesake_is_no_break():
+    feed = _feed((2.0, AVAILABLE))
+    feed.at(4.0, Change.DELETED, deployment({"metadata": {"uid": "an older one"}}))
+    # what a hub does with it: the newer one stays
+    feed.at(4.0, Change.MODIFIED, AVAILABLE)
+
+    wait_until(FLASK, feed, timeout=30, holds_for=3.0)
+
+    assert feed.clock.now == pytest.approx(5.0, abs=0.3)
+
+
+def test_what_becomes_impossible_in_a_dip_ends_the_wait():
+    done = {"kind": "Job", "metadata": {"name": "j"}, "status": {"conditions": []}}
+    failed = merged(done, {"status": {"conditions": [{"type": "Failed", "status": "True"}]}})
+    well = merged(done, {"status": {"conditions": [{"type": "Complete", "status": "True"}]}})
+    feed = ScriptedFeed()
+    feed.at(0.0, Change.LISTED, well)
+    feed.at(2.0, Change.MODIFIED, failed)
+    feed.at(2.0, Change.MODIFIED, well)
+
+    error = _fails(feed, ready("Job/j"), holds_for=5.0)
+
+    assert error.cause == "Job/j: Failed is True (JobFailed)"
+
+
+def test_a_condition_may_have_to_hold_by_itself():
+    service = {"kind": "ConfigMap", "metadata": {"name": "late"}}
+    feed = _feed((2.0, AVAILABLE), (9.0, service))
+    lasting = FLASK.holds_for(3.0)
+
+    verdict = wait_until(lasting & ready("ConfigMap/late"), feed, timeout=30)
+
+    # it had held for long when the other came
+    assert feed.clock.now == pytest.approx(9.0, abs=0.3)
+    assert verdict.reason == "AllSatisfied"
+
+
+def test_conditions_may_have_to_hold_together():
+    late = {"kind": "ConfigMap", "metadata": {"name": "late"}}
+    feed = _feed((2.0, AVAILABLE), (9.0, late))
+
+    wait_until((FLASK & ready("ConfigMap/late")).holds_for(3.0), feed, timeout=30)
+
+    assert feed.clock.now == pytest.approx(12.0, abs=0.3)
+
+
+def test_of_several_that_have_to_hold_each_is_told():
+    feed = _feed((2.0, AVAILABLE), (4.0, deployment()))
+    both = FLASK.holds_for(5.0) & ready("ReplicaSet/flask-7d4", "shop").holds_for(5.0)
+
+    error = _fails(feed, both, timeout=10)
+
+    assert "last satisfied: Deployment/flask to be ready, from 2 s to 4 s" in error.details
+    assert (
+        "waiting for (Deployment/flask to be ready, and to stay so for 5 s) and "
+        "(ReplicaSet/flask-7d4 to be ready, and to stay so for 5 s): time was up"
+    ) in error.details
+
+
 def test_what_did_not_hold_for_long_enough_is_told():
     feed = _feed((8.0, AVAILABLE))
 
@@ -456,13 +610,23 @@ def test_what_did_not_hold_for_long_enough_is_told():
     )
 
 
+def test_what_was_no_further_than_now_is_not_called_furthest():
+    unseen = deployment({"status": {"observedGeneration": 0, "updatedReplicas": 1}})
+    seen = deployment({"status": {"observedGeneration": 1, "updatedReplicas": 1}})
+    feed = _feed((0.0, unseen), (5.0, seen))
+
+    error = _fails(feed, timeout=10)
+
+    assert "furthest" not in error.details
+
+
 def test_when_it_was_last_satisfied_is_told():
     feed = _feed((2.0, AVAILABLE), (4.0, deployment()))
 
     error = _fails(feed, timeout=10, holds_for=3.0)
 
     assert error.cause == "Deployment/flask: Available: 0/1 (still so after 10 s)"
-    assert "last satisfied: from 2 s to 3.8 s" in error.details
+    assert "last satisfied: from 2 s to 4 s" in error.details
     assert "furthest: Deployment/flask: Available: 1/1, at 2 s" in error.details
 
 

@@ -6,7 +6,7 @@ from readiness_objects import pod
 
 from seatrial.core.model import ObjectRef, Snapshot
 from seatrial.readiness.pods import PodView
-from seatrial.readiness.wording import listed, one_line, seconds, times
+from seatrial.readiness.wording import listed, one_line, quantity, seconds, times
 
 
 def test_a_long_message_is_cut_and_a_broken_one_joined():
@@ -17,6 +17,12 @@ def test_a_long_message_is_cut_and_a_broken_one_joined():
 def test_a_long_list_is_counted():
     assert listed(["a", "b"]) == "a, b"
     assert listed(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_quantities_are_numbers():
+    assert [quantity(text) for text in ("500m", "2", "1k", "1Ki", "1.5Gi", "x")] == [
+        0.5, 2.0, 1000.0, 1024.0, 1.5 * 1024**3, 0.0,
+    ]  # fmt: skip
 
 
 def test_durations_and_counts_are_short():

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from seatrial.core.model import ObjectRef, Snapshot, dig
 from seatrial.readiness.causes.starting import START_FAILURES
+from seatrial.readiness.events import event_line
 from seatrial.readiness.finding import NEVER, Finding, LogSource
 from seatrial.readiness.pods import ContainerView, PodView
 from seatrial.readiness.wording import one_line, times
@@ -22,7 +23,18 @@ __all__ = ["find", "restarts_of_the_ready"]
 #: what the runtime says of a container that it lost sight of, as when its node was restarted
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 
+#: what the kubelet rejects a pod for that stands in the pod itself: so it does with every next one,
+#: and a controller makes several of them a second
+_REJECTED = frozenset(
+    {"AppArmor", "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch", "SysctlForbidden"}
+)
+#: seconds for what only a person changes
+_FIXED = 3.0
+
+_HOOK = re.compile(r"failed - error: (.+?)[\s:]*(?:, message: .*)?$", re.DOTALL)
 _PROBE = re.compile(r"failed (liveness|startup) probe")
+#: the exit code of a process that was ended by SIGKILL
+_KILLED = 137
 _SIGNALS = {132: "SIGILL", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
 _HINTS = {
     0: "the command ends by itself: a container has to keep running in the foreground, "
@@ -32,6 +44,10 @@ _HINTS = {
     137: "137 is SIGKILL: out of memory on the node, or it did not stop in time when told to",
     139: "139 is a segmentation fault",
 }
+_LOOK = (
+    "its log says why, as a rule; compare command, args and env of the manifest with what the "
+    "image expects"
+)
 
 
 def find(workload: Workload) -> Iterator[Finding]:
@@ -89,12 +105,16 @@ def _crash(container: ContainerView) -> Finding:
 def _classify(container: ContainerView) -> tuple[str, str, str]:
     """Cause, what happened (with `{}` for how often), hint."""
     code = int(container.ended.get("exitCode", 0))
-    if container.ended.get("reason") == "OOMKilled":
-        limit = dig(container.spec, "resources", "limits", "memory", default="")
+    limit = dig(container.spec, "resources", "limits", "memory", default="")
+    # The runtime misses an out-of-memory now and then. But nothing inside a container can kill its
+    # first process, and when the kubelet does, it says so.
+    likely = limit and code == _KILLED and not container.events_of("Killing")
+    if likely or container.ended.get("reason") == "OOMKilled":
         of = f" (limit {limit})" if limit else ""
+        sure = "" if container.ended.get("reason") == "OOMKilled" else ", most likely"
         return (
             "OutOfMemory",
-            f"was killed {{}} for using more memory than it may{of}",
+            f"was killed {{}}{sure} for using more memory than it may{of}",
             "raise resources.limits.memory, or make the application use less",
         )
     if probe := _killed_by_probe(container):
@@ -104,11 +124,21 @@ def _classify(container: ContainerView) -> tuple[str, str, str]:
             "compare the probe's port and path with the application's; "
             "a slow start needs a startupProbe with a larger failureThreshold",
         )
+    if (hook := _failed_hook(container)) is not None:
+        return (
+            "PostStartHookFailed",
+            "was ended {} by the kubelet, since its postStart hook fails" + hook,
+            "run the hook's command in the container by hand; it has to end with 0",
+        )
     signal = f" ({_SIGNALS[code]})" if code in _SIGNALS else ""
     if container.is_init:
-        return "InitContainerFailed", f"failed {{}} with exit code {code}{signal}", ""
+        return (
+            "InitContainerFailed",
+            f"failed {{}} with exit code {code}{signal}",
+            "the other containers start only after it has ended with 0; its log tells more",
+        )
     verb = "crashed" if code else "ended"
-    return "CrashLoop", f"{verb} {{}} with exit code {code}{signal}", _HINTS.get(code, "")
+    return "CrashLoop", f"{verb} {{}} with exit code {code}{signal}", _HINTS.get(code, _LOOK)
 
 
 def _killed_by_probe(container: ContainerView) -> str:
@@ -118,9 +148,23 @@ def _killed_by_probe(container: ContainerView) -> str:
     return ""
 
 
+def _failed_hook(container: ContainerView) -> str | None:
+    """What the hook's failure is told with, or None if it was not the hook."""
+    if container.waiting_reason == "PostStartHookError":
+        found = _HOOK.search(container.waiting_message)
+        # braces would be taken for the place of the count
+        return f": {found[1]}".replace("{", "{{").replace("}", "}}") if found else ""
+    killed = container.events_of("Killing")
+    by_hook = bool(killed) and killed[-1].get("message") == "FailedPostStartHook"
+    return "" if by_hook else None
+
+
 def _failed_pod(pod: PodView) -> Finding:
     reason = str(dig(pod.object, "status", "reason", default=""))
     message = str(dig(pod.object, "status", "message", default=""))
+    grace, hint = NEVER, ""
+    if reason in _REJECTED:
+        grace, hint = _FIXED, "the kubelet of the node refuses what the pod's securityContext says"
     culprit = next((c for c in pod.containers if c.ended and c.ended.get("exitCode")), None)
     log = None
     if culprit and not reason:
@@ -132,9 +176,12 @@ def _failed_pod(pod: PodView) -> Finding:
     return pod.finding(
         "PodEvicted" if reason == "Evicted" else "PodFailed",
         f"{pod.ref} failed: {one_line(text)}",
-        evidence=culprit.evidence() if culprit else (),
+        evidence=culprit.evidence()
+        if culprit
+        else tuple(event_line(event) for event in pod.events_of(reason)[-1:]),
+        hint=hint,
         # A controller replaces a pod that has failed; only without one is it the end.
-        grace=0.0 if pod.root.kind == "Pod" else NEVER,
+        grace=0.0 if pod.root.kind == "Pod" else grace,
         container=culprit.name if culprit else "",
         log=log,
     )

@@ -1,13 +1,65 @@
-"""What a pod asks of nodes, beside what the nodes in the snapshot have."""
+"""Nodes that are not ready, and what a pod asks of nodes beside what those there are have."""
 
 from __future__ import annotations
 
-from seatrial.core.model import Object, ObjectRef, dig
-from seatrial.readiness.pods import PodView
+from collections.abc import Iterator
 
-__all__ = ["labels_beside", "selection_of", "untolerated_taints"]
+from seatrial.core.model import Object, ObjectRef, dig
+from seatrial.readiness.finding import Finding
+from seatrial.readiness.pods import PodView
+from seatrial.readiness.wording import one_line
+from seatrial.readiness.workload import Workload
+
+__all__ = [
+    "LOST",
+    "NODE_HINT",
+    "find",
+    "labels_beside",
+    "node_troubles",
+    "selection_of",
+    "untolerated_taints",
+]
+
+#: taints that Kubernetes puts on a node which is not ready
+LOST = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
+NODE_HINT = "kubectl describe nodes shows their conditions; on the node: journalctl -u kubelet"
+
+#: seconds: a node that says itself that it is not ready is starting, as a rule
+STARTING = 30.0
+#: seconds: one that was silent for 40 s and more (node-monitor-grace-period) has had its time
+SILENT = 10.0
 
 _OPERATORS = {"In": "in", "NotIn": "not in", "Gt": ">", "Lt": "<"}
+
+
+def find(workload: Workload) -> Iterator[Finding]:
+    """One per pod that is not ready, on a node that is not."""
+    for pod in workload.pods:
+        name = dig(pod.object, "spec", "nodeName", default="")
+        node = pod.snapshot.get("Node", name) if name else None
+        if node is None or pod.condition("Ready").get("status") == "True":
+            continue
+        if trouble := _trouble(node):
+            yield pod.finding(
+                "NodeNotReady",
+                f"{pod.ref} is not ready, and neither is the node it is on: {trouble[0]}",
+                hint=NODE_HINT,
+                grace=trouble[1],
+            )
+
+
+def node_troubles(pod: PodView) -> list[tuple[str, float]]:
+    """Of every node that is not ready, what it says of that, and the grace in seconds."""
+    return [found for node in pod.snapshot.all("Node") if (found := _trouble(node))]
+
+
+def _trouble(node: Object) -> tuple[str, float] | None:
+    for condition in dig(node, "status", "conditions", default=[]):
+        if condition.get("type") == "Ready" and condition.get("status") != "True":
+            said = condition.get("message") or condition.get("reason") or "it does not say why"
+            silent = condition.get("status") == "Unknown"
+            return f"{ObjectRef.of(node)}: {one_line(str(said))}", SILENT if silent else STARTING
+    return None
 
 
 def _required_terms(pod: Object) -> list[Object]:

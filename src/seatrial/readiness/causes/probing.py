@@ -1,8 +1,10 @@
 """Containers that run, and whose readiness or startup probe fails.
 
-That is what a slow start looks like as well, so the grace is long, and follows the cadence that the
-manifest's author chose. A startup probe has a limit of its own, after which the kubelet restarts
-the container: `crashing` counts that.
+That is what a slow start looks like as well, also one that answers 404 until all is loaded. So a
+probe fails "for good" only when it was seen failing for five times as long as the manifest's author
+allows before a pod counts as not ready, and for a minute at the least. Who knows better says so:
+`graces={"ProbeFailing": 10}`. A startup probe has a limit of its own, after which the kubelet
+restarts the container: `crashing` counts that.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import re
 from collections.abc import Iterator
 
 from seatrial.core.model import Object, dig
+from seatrial.readiness.events import message_of
 from seatrial.readiness.finding import NEVER, Finding, LogSource
 from seatrial.readiness.pods import ContainerView
 from seatrial.readiness.wording import one_line
@@ -23,6 +26,10 @@ SHORTEST_GRACE = 60.0
 #: how many times over the probe's own failureThreshold must be reached
 ROUNDS = 5
 
+#: seconds for a probe's command that is not in the image: only a new image changes that
+MISTAKE_GRACE = 3.0
+
+_NO_COMMAND = re.compile(r'exec: "([^"]+)": (?:executable file not found|.*no such file)')
 _FAILED = re.compile(r"^(Readiness|Startup) probe (?:failed|errored[^:]*): (.+)", re.DOTALL)
 
 
@@ -38,21 +45,23 @@ def _failing(container: ContainerView) -> Iterator[Finding]:
     events = [
         (event, found)
         for event in container.events_of("Unhealthy")
-        if (found := _FAILED.match(str(event.get("message", ""))))
+        if (found := _FAILED.match(message_of(event)))
     ]
     if not events:
         return
     _, found = events[-1]
     kind, said = found[1].lower(), one_line(found[2])
+    absent = _NO_COMMAND.search(said)
+    if absent:
+        said = f'its command "{absent[1]}" is not in the image'
+    grace = _grace(dig(container.spec, "readinessProbe", default={}))
     pod = container.pod
     yield pod.finding(
         "ProbeFailing",
         f"{pod.ref} is not ready: the {kind} probe of container {container.name} fails: {said}",
         evidence=container.evidence("Unhealthy"),
         hint=_hint(said, container, dig(container.spec, f"{kind}Probe", default={})),
-        grace=_grace(dig(container.spec, "readinessProbe", default={}))
-        if kind == "readiness"
-        else NEVER,
+        grace=MISTAKE_GRACE if absent else grace if kind == "readiness" else NEVER,
         container=container.name,
         log=LogSource(pod.namespace, pod.ref.name, container.name, previous=False),
     )
@@ -69,6 +78,8 @@ def _hint(said: str, container: ContainerView, probe: Object) -> str:
         (found for how in ("httpGet", "tcpSocket", "grpc") if (found := dig(probe, how, "port"))),
         "",
     )
+    if said.startswith("its command"):
+        return "use httpGet, tcpSocket or grpc, or a command that the image has"
     if "connection refused" in said:
         return (
             f"nothing listens on port {port} of the pod's address: does the application listen on "

@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from seatrial.core.model import Object, Snapshot, dig
+from seatrial.core.model import Object, ObjectRef, Snapshot, dig
 from seatrial.readiness.finding import Finding
 from seatrial.readiness.pods import PodView
 from seatrial.readiness.wording import listed
 
 __all__ = ["GRACE", "MissingReference", "missing_reference"]
 
-#: seconds: manifests that are applied one after another bring a ConfigMap well within it
-GRACE = 5.0
+#: seconds: who applies a ConfigMap after the Deployment that needs it does so well within it
+GRACE = 10.0
 
 _KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
 _ABSENT = re.compile(r'\b(configmap|secret) "([^"]+)" not found', re.IGNORECASE)
@@ -69,6 +69,7 @@ class MissingReference:
             hint=hint,
             grace=GRACE,
             container=container,
+            missing=(ObjectRef(self.kind, self.name, pod.namespace), self.key),
         )
 
     def _others(self, pod: PodView) -> list[Object]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seatrial.core.model import Object, ObjectRef, dig
-from seatrial.readiness.events import event_line, events_about
+from seatrial.readiness.events import event_line, events_about, latest_of_each
 from seatrial.readiness.finding import Finding
-from seatrial.readiness.wording import one_line
+from seatrial.readiness.wording import one_line, quantity
 from seatrial.readiness.workload import Workload
 
 __all__ = ["find"]
@@ -35,6 +35,17 @@ def _refusal(pattern: str, cause: str, text: str, hint: str, grace: float = 0.0)
     return _Refusal(re.compile(pattern, re.IGNORECASE), cause, text, hint, grace)
 
 
+#: seconds: a ReplicaSet that was refused tries again 5 and 10 s later, then ever more rarely; so
+#: this is for what was freed within ten seconds
+FREED = 15.0
+#: seconds: the tries after that come 20 and 40 s later, and a webhook's pods may take half a minute
+COMING_UP = 45.0
+#: seconds: a pod that asks for more than the whole quota is never let in
+TOO_LARGE = 3.0
+
+_QUOTA = re.compile(r"requested: (.+), used: (.+), limited: (.+)$")
+_ACCOUNT = re.compile(r'service ?account "([^"]+)" not found', re.IGNORECASE)
+
 # The first that matches wins. What other pods or controllers may still change has a grace: quotas
 # are freed by pods that end, service accounts follow their namespace, webhooks come up.
 _REFUSALS = (
@@ -43,7 +54,7 @@ _REFUSALS = (
         "QuotaExceeded",
         "exceeded quota {0}",
         "free or raise the ResourceQuota, or lower the pod's requests and limits",
-        10.0,
+        FREED,
     ),
     _refusal(
         r"failed quota: (.+)",
@@ -63,7 +74,7 @@ _REFUSALS = (
         "ServiceAccountMissing",
         "service account {0} does not exist",
         "apply the ServiceAccount with the workload, or correct spec.serviceAccountName",
-        10.0,
+        5.0,
     ),
     _refusal(
         r"forbidden: \[?((?:minimum|maximum) .+? usage per .+?|.+ max limit to request .+?)\]?$",
@@ -72,11 +83,18 @@ _REFUSALS = (
         "bring the container's requests and limits into the namespace's LimitRange",
     ),
     _refusal(
+        r'failed calling webhook (.+service "[^"]+" not found.*)',
+        "AdmissionUnreachable",
+        "an admission webhook does not answer: {0}",
+        "apply what serves the webhook, or delete its configuration",
+        8.0,
+    ),
+    _refusal(
         r"failed calling webhook (.+)",
         "AdmissionUnreachable",
         "an admission webhook does not answer: {0}",
         "is the webhook's own Deployment ready?",
-        30.0,
+        COMING_UP,
     ),
     _refusal(
         r"(admission webhook .+ denied the request.*)",
@@ -99,12 +117,17 @@ def find(workload: Workload) -> Iterator[Finding]:
     if not said:
         return
     message = one_line(said)
+    if (account := _ACCOUNT.search(message)) and workload.snapshot.get(
+        "ServiceAccount", account[1], ref.namespace
+    ):
+        return  # it has come by now; the controller has yet to try again
     cause, text, hint, grace = _classify(message)
+    events = tuple(event_line(event) for event in latest_of_each(failed)[-2:])
     yield Finding(
         cause,
         ref,
         f"{workload.root}: its pods cannot be created: {text}",
-        evidence=tuple(event_line(e) for e in failed[-2:]) or (f"ReplicaFailure: {message}",),
+        evidence=events or (f"ReplicaFailure: {message}",),
         hint=hint,
         grace=grace,
         owner=ref,
@@ -122,12 +145,31 @@ def _failed_last(events: list[Object], *, even_if_healed: bool) -> list[Object]:
 def _classify(message: str) -> tuple[str, str, str, float]:
     for refusal in _REFUSALS:
         if found := refusal.pattern.search(message):
+            if refusal.grace == FREED and _is_too_large(message):
+                hint = "raise the ResourceQuota, or lower the pod's requests and limits"
+                return refusal.cause, refusal.text.format(found[1]), hint, TOO_LARGE
             return refusal.cause, refusal.text.format(found[1]), refusal.hint, refusal.grace
     refused = re.search(r"(?:is forbidden|is invalid): (.+)", message)
     text = refused[1] if refused else message.removeprefix("Error creating: ")
     # Without those two words it may be the API server's own trouble, such as a timeout.
-    grace = 0.0 if refused else 10.0
+    grace = 0.0 if refused else FREED
     return "AdmissionRefused", text, "correct the pod template as the message says", grace
+
+
+def _is_too_large(message: str) -> bool:
+    """Whether the pod alone asks for more than the quota's whole."""
+    found = _QUOTA.search(message)
+    if not found:
+        return False
+    requested, limited = (
+        dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+        for text in (found[1], found[3])
+    )
+    return any(
+        quantity(amount) > quantity(limited[name])
+        for name, amount in requested.items()
+        if name in limited
+    )
 
 
 def _failure_condition(controller: Object) -> str:

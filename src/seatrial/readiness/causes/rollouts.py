@@ -1,4 +1,5 @@
-"""What is wrong above the pods: a rollout without progress, a Service without pods."""
+"""What is wrong above the pods: a rollout without progress, a Service without pods, an autoscaler
+that cannot scale."""
 
 from __future__ import annotations
 
@@ -6,21 +7,30 @@ from collections.abc import Iterator
 
 from seatrial.core.model import dig
 from seatrial.readiness.finding import NEVER, Finding
-from seatrial.readiness.wording import listed
+from seatrial.readiness.rules.reading import condition_of, told
+from seatrial.readiness.wording import listed, one_line
 from seatrial.readiness.workload import Workload
 
 __all__ = ["find"]
 
 #: seconds: a Service may well be applied long before the pods it selects
 SELECTOR_GRACE = 30.0
+#: seconds: an autoscaler looks for its target every 15 s, so one that comes five seconds late is
+#: found by then
+TARGET_GRACE = 20.0
+#: seconds: a metrics server takes half a minute to come up, and as long to have measured a new pod
+NO_METRICS_GRACE = 30.0
+METRICS_GRACE = 120.0
 
 
 def find(workload: Workload) -> Iterator[Finding]:
-    """What can be said about a Deployment or a Service itself."""
+    """What can be said about a Deployment, a Service or an autoscaler itself."""
     if workload.root.kind == "Deployment":
         yield from _deadline(workload)
     if workload.root.kind == "Service":
         yield from _selector(workload)
+    if workload.root.kind == "HorizontalPodAutoscaler":
+        yield from _autoscaler(workload)
 
 
 def _deadline(workload: Workload) -> Iterator[Finding]:
@@ -35,6 +45,31 @@ def _deadline(workload: Workload) -> Iterator[Finding]:
                 hint="nothing else was found: look at the pods' logs, and at the events below",
                 grace=NEVER,  # the status ends the wait; a root cause is told before this one
             )
+
+
+def _autoscaler(workload: Workload) -> Iterator[Finding]:
+    for kind in ("AbleToScale", "ScalingActive"):
+        condition = condition_of(workload.object, kind)
+        if condition.get("status") != "False" or condition.get("reason") == "ScalingDisabled":
+            continue
+        said = one_line(str(condition.get("message") or condition.get("reason")))
+        grace, hint = TARGET_GRACE, "compare spec.scaleTargetRef with the workload's kind and name"
+        if kind == "ScalingActive":
+            absent = "could not find the requested resource" in said
+            grace = NO_METRICS_GRACE if absent else METRICS_GRACE
+            hint = (
+                "resource metrics come from metrics-server, which kind does not bring along; "
+                "pods need requests for what is measured in percent"
+            )
+        yield Finding(
+            "AutoscalerInactive",
+            workload.root,
+            f"{workload.root} cannot scale: {said}",
+            evidence=(told(condition),),
+            hint=hint,
+            grace=grace,
+        )
+        return
 
 
 def _selector(workload: Workload) -> Iterator[Finding]:

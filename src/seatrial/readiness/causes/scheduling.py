@@ -11,11 +11,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seatrial.core.model import Object, dig
-from seatrial.readiness.causes.nodes import labels_beside, selection_of, untolerated_taints
+from seatrial.core.model import Object, ObjectRef, dig
+from seatrial.readiness.causes.claims import why_unbound
+from seatrial.readiness.causes.nodes import (
+    LOST,
+    NODE_HINT,
+    labels_beside,
+    node_troubles,
+    selection_of,
+    untolerated_taints,
+)
 from seatrial.readiness.events import event_line
 from seatrial.readiness.finding import Finding
 from seatrial.readiness.pods import PodView
+from seatrial.readiness.rules.storage import claims_of
 from seatrial.readiness.wording import listed
 from seatrial.readiness.workload import Workload
 
@@ -70,11 +79,25 @@ _PLAIN = (
         "",
     ),
     (
-        "unbound immediate PersistentVolumeClaims",
-        "its PersistentVolumeClaim is not bound to a volume",
-        "claim not bound",
+        "available persistent volumes to bind",
+        "no PersistentVolume fits its claim",
+        "no PersistentVolume that fits its claim",
         STARTING,
-        "does the cluster have the claim's storage class, and a provisioner for it?",
+        "compare the claim's size, class and access modes with kubectl get pv",
+    ),
+    (
+        "olume node affinity conflict",
+        "its volume is on another node than it may run on",
+        "its volume is elsewhere",
+        FIXED,
+        "a local volume ties its pods to one node",
+    ),
+    (
+        "PersistentVolume's node affinity",
+        "its volume is on another node than it may run on",
+        "its volume is elsewhere",
+        FIXED,
+        "a local volume ties its pods to one node",
     ),
     (
         "no nodes available to schedule pods",
@@ -97,6 +120,7 @@ class _Reason:
     grace: float
     hint: str = ""
     cause: str = "Unschedulable"
+    evidence: tuple[str, ...] = ()
 
 
 def find(workload: Workload) -> Iterator[Finding]:
@@ -128,6 +152,7 @@ def _finding(pod: PodView, condition: Object) -> Finding:
         evidence=(
             f"PodScheduled is False: {message}",
             *(event_line(event) for event in pod.events_of("FailedScheduling")[-1:]),
+            *(line for reason in reasons for line in reason.evidence),
             *labels_beside(pod),
         ),
         hint=next((reason.hint for reason in reasons if reason.hint), ""),
@@ -157,19 +182,33 @@ def _reason(pod: PodView, said: str) -> _Reason:
         )
     if "taint" in said:
         return _taint_reason(pod, said)
-    if found := _CLAIM.search(said):
-        text = f'it needs PersistentVolumeClaim "{found[1]}", which does not exist'
-        return _Reason(
-            text,
-            text,
-            APPLIED,
-            f"apply the PersistentVolumeClaim into namespace {pod.namespace}",
-            "VolumeClaimMissing",
-        )
+    if "ersistent" in said and (reason := _claim_reason(pod, said)):
+        return reason
     for words, alone, among, grace, hint in _PLAIN:
         if words in said:
             return _Reason(alone, among, grace, hint)
     return _Reason(said, said, STARTING)
+
+
+def _claim_reason(pod: PodView, said: str) -> _Reason | None:
+    if found := _CLAIM.search(said):
+        text = f'it needs PersistentVolumeClaim "{found[1]}", which does not exist'
+        hint = f"apply the PersistentVolumeClaim into namespace {pod.namespace}"
+        return _Reason(text, text, APPLIED, hint, "VolumeClaimMissing")
+    if "unbound immediate PersistentVolumeClaims" not in said:
+        return None
+    for name in claims_of(pod.object):
+        claim = ObjectRef("PersistentVolumeClaim", name, pod.namespace)
+        if why := why_unbound(pod.snapshot, claim):
+            text = f'its PersistentVolumeClaim "{name}" is not bound: {why.text}'
+            return _Reason(text, text, why.grace, why.hint, "VolumeClaimPending", (why.evidence,))
+    return _Reason(
+        "its PersistentVolumeClaim is not bound to a volume",
+        "claim not bound",
+        STARTING,
+        "does the cluster have the claim's storage class, and a provisioner for it?",
+        "VolumeClaimPending",
+    )
 
 
 def _taint_reason(pod: PodView, said: str) -> _Reason:
@@ -178,6 +217,10 @@ def _taint_reason(pod: PodView, said: str) -> _Reason:
     taints = named or untolerated_taints(pod)
     lasting = bool(taints) and not any(taint.startswith(_PASSING) for taint in taints)
     which = f" ({listed(taints)})" if taints else ""
+    if taints and all(taint in LOST for taint in taints) and (troubles := node_troubles(pod)):
+        text = f"no node is ready ({listed([told for told, _ in troubles], 2)})"
+        grace = min(grace for _, grace in troubles)
+        return _Reason(text, text, grace, NODE_HINT, "NodeNotReady")
     return _Reason(
         f"every node has a taint that it does not tolerate{which}",
         f"taint not tolerated{which}",

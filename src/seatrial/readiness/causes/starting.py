@@ -1,7 +1,7 @@
 """Containers whose image is there and that still do not start.
 
 The kubelet's waiting reasons for it: CreateContainerConfigError (something the specification refers
-to), CreateContainerError and RunContainerError (the runtime refused), and the hooks around them.
+to), CreateContainerError and RunContainerError (the runtime refused), and the hooks before them.
 A start that failed is also kept as a termination with the reason StartError, which outlives the
 back-off in between.
 """
@@ -28,7 +28,6 @@ _REASONS = frozenset(
         "CreateContainerError",
         "PreCreateHookError",
         "PreStartHookError",
-        "PostStartHookError",
         "RunContainerError",
     }
 )
@@ -38,6 +37,7 @@ _EXECUTABLE = re.compile(r'exec: "([^"]*)": (executable file not found|.*no such
 _DENIED = re.compile(r'exec: "([^"]*)": (?:.*: )?permission denied')
 _NO_FILE = re.compile(r"exec:? (\S+): no such file or directory")
 _ROOT = re.compile(r"runAsNonRoot and image (.+?)(?: \(pod:|$)")
+_USER = re.compile(r"runAsUser breaks non-root policy")
 
 
 def find(workload: Workload) -> Iterator[Finding]:
@@ -62,11 +62,12 @@ def _finding(container: ContainerView) -> Finding | None:
         if missing.is_there(pod.snapshot, pod.namespace):
             return None
         return missing.finding(pod, f"container {container.name}", container.name, evidence)
-    if found := _ROOT.search(said):
+    found = _ROOT.search(said)
+    if found or _USER.search(said):
+        whose = f"image {found[1]}" if found else "runAsUser is 0"
         return pod.finding(
             "RunAsRootRefused",
-            f"{pod.ref} cannot start: container {container.name} has runAsNonRoot, and its image "
-            f"{found[1]}",
+            f"{pod.ref} cannot start: container {container.name} has runAsNonRoot, and its {whose}",
             evidence=evidence,
             hint="give the image a numeric USER other than 0, or set runAsUser in securityContext",
             container=container.name,

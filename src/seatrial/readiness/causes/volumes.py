@@ -24,6 +24,10 @@ MOUNT_GRACE = 30.0
 #: seconds: a node's network plugin may come up after its first pods
 SANDBOX_GRACE = 30.0
 
+#: seconds for a runtime handler that the node's container runtime does not know
+HANDLER_GRACE = 3.0
+
+_HANDLER = re.compile(r'no runtime for "([^"]+)" is configured')
 _VOLUME = re.compile(r'for volume "([^"]+)" : (.+)')
 
 
@@ -67,6 +71,15 @@ def _mount(pod: PodView, volume: str, event: Object) -> Iterator[Finding]:
 
 def _sandbox(pod: PodView, event: Object) -> Finding:
     message = one_line(str(event.get("message", ""))).removeprefix("Failed to create pod sandbox: ")
+    if handler := _HANDLER.search(message):
+        return pod.finding(
+            "SandboxFailed",
+            f"{pod.ref} cannot start: its node's container runtime has no handler "
+            f'"{handler[1]}", which its RuntimeClass names',
+            evidence=(event_line(event),),
+            hint="leave runtimeClassName out, or configure the handler on the node",
+            grace=HANDLER_GRACE,
+        )
     return pod.finding(
         "SandboxFailed",
         f"{pod.ref} cannot start: its sandbox cannot be set up: {message}",
