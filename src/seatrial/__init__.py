@@ -11,28 +11,86 @@ from seatrial.core.errors import (
     ExpectationError,
     HttpExpectationError,
     NotReadyError,
+    ProvenanceError,
     SeatrialError,
 )
 
 if TYPE_CHECKING:
-    from seatrial.events import any_order, each_pod, event, in_order, never
+    from seatrial.events import (
+        CRASH_LOOP,
+        FAILED_PULL,
+        FRESH_ROLLOUT,
+        FRESH_ROLLOUT_WITH_PULL,
+        NODE_START,
+        POD_DELETION,
+        ROLLBACK,
+        ROLLING_UPDATE,
+        SCALE_DOWN,
+        SCALE_UP,
+        any_order,
+        budget,
+        each_pod,
+        event,
+        in_order,
+        never,
+        one_of,
+        optional,
+        repeated,
+    )
     from seatrial.readiness import ready
 
 __all__ = [
+    "CRASH_LOOP",
+    "FAILED_PULL",
+    "FRESH_ROLLOUT",
+    "FRESH_ROLLOUT_WITH_PULL",
+    "NODE_START",
+    "POD_DELETION",
+    "ROLLBACK",
+    "ROLLING_UPDATE",
+    "SCALE_DOWN",
+    "SCALE_UP",
     "EventMismatchError",
     "ExpectationError",
     "HttpExpectationError",
     "NotReadyError",
+    "ProvenanceError",
     "SeatrialError",
     "any_order",
+    "budget",
     "each_pod",
     "event",
     "in_order",
     "never",
+    "one_of",
+    "optional",
     "ready",
+    "repeated",
 ]
 
-_EVENTS = ("any_order", "each_pod", "event", "in_order", "never")
+_EVENTS = frozenset(
+    (
+        "CRASH_LOOP",
+        "FAILED_PULL",
+        "FRESH_ROLLOUT",
+        "FRESH_ROLLOUT_WITH_PULL",
+        "NODE_START",
+        "POD_DELETION",
+        "ROLLBACK",
+        "ROLLING_UPDATE",
+        "SCALE_DOWN",
+        "SCALE_UP",
+        "any_order",
+        "budget",
+        "each_pod",
+        "event",
+        "in_order",
+        "never",
+        "one_of",
+        "optional",
+        "repeated",
+    )
+)
 
 
 def __getattr__(name: str) -> object:

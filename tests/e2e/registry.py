@@ -25,7 +25,7 @@ IMAGE = DebianImage(
 #: reference: https://distribution.github.io/distribution/about/configuration/
 CONFIG = {
     "version": 0.1,
-    "storage": {"filesystem": {"rootdirectory": "/tmp/registry"}},
+    "storage": {"filesystem": {"rootdirectory": "/registry"}},
     "http": {"addr": f":{PORT}"},
 }
 #: Debian's own configuration asks for a password that nobody has
@@ -42,7 +42,10 @@ def manifests(image: str, config: str = "/config/config.yml") -> list[dict[str, 
         "command": ["docker-registry", "serve", config],
         "ports": [{"containerPort": PORT}],
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "config", "mountPath": "/config"}],
+        "volumeMounts": [
+            {"name": "config", "mountPath": "/config"},
+            {"name": "content", "mountPath": "/registry"},
+        ],
     }
     return [
         {
@@ -61,7 +64,10 @@ def manifests(image: str, config: str = "/config/config.yml") -> list[dict[str, 
                     "metadata": {"labels": labels},
                     "spec": {
                         "containers": [container],
-                        "volumes": [{"name": "config", "configMap": {"name": "registry"}}],
+                        "volumes": [
+                            {"name": "config", "configMap": {"name": "registry"}},
+                            {"name": "content", "emptyDir": {}},
+                        ],
                         "enableServiceLinks": False,
                         "terminationGracePeriodSeconds": 0,
                     },

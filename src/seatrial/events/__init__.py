@@ -1,5 +1,7 @@
 """The timeline of Kubernetes events, and patterns that say in which order they are expected."""
 
+from seatrial.events.budgets import Budget, budget
+from seatrial.events.latency import Latency, PodLatency
 from seatrial.events.matching import TIE, Matcher, Slot, slots_of
 from seatrial.events.occurrence import Occurrence
 from seatrial.events.patterns import (
@@ -10,34 +12,76 @@ from seatrial.events.patterns import (
     InOrder,
     Message,
     Never,
+    OneOf,
+    OptionalPattern,
     Pattern,
+    Repeated,
     any_order,
     each_pod,
     event,
     in_order,
     never,
+    one_of,
+    optional,
+    repeated,
+)
+from seatrial.events.sequences import (
+    CRASH_LOOP,
+    FAILED_PULL,
+    FRESH_ROLLOUT,
+    FRESH_ROLLOUT_WITH_PULL,
+    NODE_START,
+    POD_DELETION,
+    ROLLBACK,
+    ROLLING_UPDATE,
+    SCALE_DOWN,
+    SCALE_UP,
+    NamedSequence,
 )
 from seatrial.events.timeline import Match, Timeline
+from seatrial.events.wordings import Wording
 
 __all__ = [
+    "CRASH_LOOP",
+    "FAILED_PULL",
+    "FRESH_ROLLOUT",
+    "FRESH_ROLLOUT_WITH_PULL",
+    "NODE_START",
+    "POD_DELETION",
+    "ROLLBACK",
+    "ROLLING_UPDATE",
+    "SCALE_DOWN",
+    "SCALE_UP",
     "TIE",
     "AnyOrder",
+    "Budget",
     "EachPod",
     "EventPattern",
     "Expectation",
     "InOrder",
+    "Latency",
     "Match",
     "Matcher",
     "Message",
+    "NamedSequence",
     "Never",
     "Occurrence",
+    "OneOf",
+    "OptionalPattern",
     "Pattern",
+    "PodLatency",
+    "Repeated",
     "Slot",
     "Timeline",
+    "Wording",
     "any_order",
+    "budget",
     "each_pod",
     "event",
     "in_order",
     "never",
+    "one_of",
+    "optional",
+    "repeated",
     "slots_of",
 ]

@@ -3,7 +3,14 @@
 A pattern fits if its leaves can be given occurrences so that
 - each leaf has an occurrence that matches it, and no two leaves share one;
 - in an `in_order(A, B, …)`, the occurrence of every leaf of B comes after that of every leaf of A,
-  and so on for all that follow.
+  and so on for all that follow;
+- of a `one_of`, one alternative takes part, and the leaves of the others need nothing;
+- an `optional` takes part, or it did not occur: its leaves and those that do take part cannot each
+  be given an occurrence of their own, whatever their order and time;
+- of a `repeated`, as many as `at_least` says take part, and no more than `at_most` occurred at all.
+  Of a delivery, each new time that the Event object counted is an occurrence of its own here;
+- from the first to the last occurrence of a group there are at most `within` seconds, and from the
+  opening of the timeline to that of an event with `within`.
 
 What "after" means has to follow what Kubernetes guarantees, which is little. Each component writes
 an event after its own change, asynchronously, so `SuccessfulCreate` (of the replica controller) can
@@ -15,28 +22,23 @@ to say of an object through one queue (client-go's EventBroadcaster). Hence:
 - Otherwise: tolerant. B comes after A as well if it was received no more than `tie` seconds before
   A. Of an occurrence that was listed, its own stamp counts in place of the receipt.
 
-Finding such a fit is a constraint problem. Places that no partner supports are dropped from every
-leaf's candidates until nothing changes; then the earliest candidates are tried, and a bipartite
-matching in case leaves of an `any_order` want the same occurrence. For patterns that people write
-this decides at once, in time that grows with the square of the leaves and with the events. What is
-left is decided by splitting on whether a leaf takes an occurrence of a certain source and object,
-and on which of two leaves gives way. Once the source and the object are known for every leaf, no
-order can be violated by the earliest candidates. In general the problem is NP-hard (colouring a
-permutation graph from lists can be put as one), so the number of splits is bounded, and a pattern
-that exceeds it is refused rather than guessed at.
+`within` goes by the same moments: those of receipt, which follow the writing within milliseconds;
+of what was listed, stamps that are cut to whole seconds, so that a second is their accuracy.
+
+How a fit is found is told in `seatrial.events.search`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
-from seatrial.core.errors import ConfigurationError
 from seatrial.core.model import ObjectRef
+from seatrial.events.assignment import distinct
+from seatrial.events.layout import Slot, slots_of
 from seatrial.events.occurrence import Occurrence
-from seatrial.events.patterns import AnyOrder, EachPod, EventPattern, Pattern, names
-from seatrial.events.precedence import Precedence, first_of
+from seatrial.events.precedence import Precedence
+from seatrial.events.search import Problem, Search
 
 __all__ = ["SEARCH_LIMIT", "TIE", "Matcher", "Slot", "slots_of"]
 
@@ -47,73 +49,11 @@ SEARCH_LIMIT = 2000
 """Steps of the search; ordinary patterns take fewer than ten, so many take about a second."""
 
 
-@dataclass(frozen=True)
-class Slot:
-    """A leaf at its place in a pattern, after each_pod has been written out for the Pods seen."""
-
-    leaf: EventPattern
-    after: frozenset[int] = frozenset()
-    """The numbers of the slots that must come before this one."""
-    about: ObjectRef | None = None
-    """Exactly this object, where each_pod asks for it."""
-    groups: tuple[tuple[int, str], ...] = ()
-    """The groups it stands in, outermost first: number of the first slot in it, and title."""
-
-    @property
-    def on(self) -> str:
-        """The object it is expected on, for a person."""
-        return str(self.about) if self.about else self.leaf.on
-
-    def differences(self, seen: Occurrence) -> Iterator[str]:
-        """Why `seen` is not matched, one reason at a time; nothing if it is."""
-        if self.about is not None and seen.object != self.about:
-            yield f"object is {seen.object}"
-        yield from self.leaf.differences(seen)
-
-
-def slots_of(pattern: Pattern, occurrences: Iterable[Occurrence]) -> tuple[Slot, ...]:
-    """The leaves of a pattern in the order they are written, `each_pod` once for each Pod.
-
-    An each_pod for which there is no Pod is left with its leaves, which nothing matches.
-    """
-    slots: list[Slot] = []
-    seen_objects = dict.fromkeys(seen.object for seen in occurrences)
-
-    def lay_out(
-        part: Pattern,
-        after: frozenset[int],
-        groups: tuple[tuple[int, str], ...],
-        about: ObjectRef | None,
-        title: str = "",
-    ) -> None:
-        start = len(slots)
-        if isinstance(part, EventPattern):
-            slots.append(Slot(part, after, about, groups))
-        elif isinstance(part, EachPod):
-            inside = (*groups, (start, part.title))
-            pods = [ref for ref in seen_objects if names(part.pods, ref)]
-            for pod in pods:
-                lay_out(part.order, after, inside, pod, str(pod))
-            if not pods:
-                lay_out(part.order, after, inside, about)
-        elif isinstance(part, AnyOrder):
-            for child in part.patterns:
-                lay_out(child, after, (*groups, (start, "in any order")), about)
-        else:
-            inside = (*groups, (start, title or "in order"))
-            for child in part.patterns:
-                first = len(slots)
-                lay_out(child, after, inside, about)
-                after |= frozenset(range(first, len(slots)))
-
-    lay_out(pattern, frozenset(), (), None)
-    return tuple(slots)
-
-
 class Matcher:
     """Fits slots to the occurrences of one timeline, which are in its order.
 
-    Pure: nothing is read but what is handed in.
+    `opened` is where the `within` of an event counts from, in seconds on the feed's clock. Pure:
+    nothing is read but what is handed in.
     """
 
     def __init__(
@@ -121,196 +61,154 @@ class Matcher:
         occurrences: Sequence[Occurrence],
         *,
         tie: float = TIE,
+        opened: float = 0.0,
         search_limit: int = SEARCH_LIMIT,
     ) -> None:
         self.occurrences = occurrences
         self.tie = tie
+        self.opened = opened
+        self.steps = 0
+        """How many steps its searches have taken."""
         self._search_limit = search_limit
-        self._candidates: dict[tuple[EventPattern, ObjectRef | None], list[int]] = {}
-        self._domains: dict[tuple[EventPattern, ObjectRef | None], int] = {}
+        self._candidates: dict[object, list[int]] = {}
 
     @cached_property
     def precedence(self) -> Precedence:
         return Precedence(self.occurrences, tie=self.tie)
 
     @cached_property
-    def _by_reason(self) -> dict[str, list[int]]:
-        by_reason: dict[str, list[int]] = {}
+    def _places(self) -> dict[tuple[str, ObjectRef | None], list[int]]:
+        """By reason, about any object and about each."""
+        places: dict[tuple[str, ObjectRef | None], list[int]] = {}
         for place, seen in enumerate(self.occurrences):
-            by_reason.setdefault(seen.reason, []).append(place)
-        return by_reason
+            places.setdefault((seen.reason, None), []).append(place)
+            places.setdefault((seen.reason, seen.object), []).append(place)
+        return places
 
     def candidates(self, slot: Slot) -> list[int]:
-        """The places whose occurrence matches the slot's leaf, in rising order."""
-        key = slot.leaf, slot.about
+        """The places whose occurrence matches the slot's leaf, in rising order, late ones too."""
+        key = slot.leaves, slot.about
         if key not in self._candidates:
-            self._candidates[key] = [
+            reasons = dict.fromkeys(leaf.reason for leaf in slot.leaves)
+            self._candidates[key] = sorted(
                 place
-                for place in self._by_reason.get(slot.leaf.reason, ())
+                for reason in reasons
+                for place in self._places.get((reason, slot.about), ())
                 if next(slot.differences(self.occurrences[place]), None) is None
-            ]
+            )
         return self._candidates[key]
 
-    def _domain(self, slot: Slot) -> int:
-        key = slot.leaf, slot.about
-        if key not in self._domains:
-            self._domains[key] = sum(1 << place for place in self.candidates(slot))
-        return self._domains[key]
+    def in_time(self, slot: Slot) -> list[int]:
+        """Those candidates that its own `within` admits."""
+        within = slot.leaf.within
+        candidates = self.candidates(slot)
+        if within is None:
+            return candidates
+        latest = self.opened + within
+        return [place for place in candidates if self.precedence.moments[place] <= latest]
+
+    def occurred(self, slot: Slot) -> int:
+        """How often what the slot expects occurred, wherever it stands."""
+        return sum(self.occurrences[place].new for place in self.candidates(slot))
+
+    def exceeded(self, slot: Slot) -> bool:
+        """Did it occur more often than `at_most` says?"""
+        most = slot.times.asked.at_most if slot.times else None
+        return most is not None and self.occurred(slot) > most
 
     def fit(
-        self, slots: Sequence[Slot], *, only: Collection[int] | None = None
-    ) -> list[int] | None:
-        """The place given to each slot, or None if these slots do not fit.
+        self,
+        slots: Sequence[Slot],
+        *,
+        only: Collection[int] | None = None,
+        windows: Mapping[int, float] | None = None,
+    ) -> list[int | None] | None:
+        """The place given to each slot, None for one that takes no part; None if they do not fit.
 
-        `only` asks for some of the slots, by their numbers in rising order, as if the others were
-        not there. Raises `ConfigurationError` if the search is given up.
+        `only` asks for some of the slots, by their numbers in rising order, as if these took part
+        and the others were not there; of the groups with a `within`, only those that `windows`
+        names then hold, with the seconds given there.
+
+        Raises `ConfigurationError` if the search is given up.
         """
         chosen = range(len(slots)) if only is None else only
-        place_of = {number: place for place, number in enumerate(chosen)}
-        domains = [self._domain(slots[number]) for number in chosen]
-        if not all(domains):
-            return None
-        after = [[place_of[a] for a in sorted(slots[n].after) if a in place_of] for n in chosen]
-        return _Search(self.precedence, after).solve(domains, self._search_limit)
-
-
-class _Search:
-    """The search for one fit; its variables are numbered, their domains are sets of places."""
-
-    def __init__(self, precedence: Precedence, befores: Sequence[Sequence[int]]) -> None:
-        self.precedence = precedence
-        self.befores = befores
-        self.afters: list[list[int]] = [[] for _ in befores]
-        for variable, before in enumerate(befores):
-            for earlier in before:
-                self.afters[earlier].append(variable)
-
-    def solve(self, domains: list[int], limit: int) -> list[int] | None:
-        open_branches = [(domains, list(range(len(domains))))]
-        for _ in range(limit):
-            if not open_branches:
-                return None
-            domains, touched = open_branches.pop()
-            if not self._narrow(domains, touched):
-                continue
-            earliest = [first_of(domain) for domain in domains]
-            conflict = self._conflict(earliest)
-            if conflict is None:
-                return earliest
-            distinct = _distinct(domains)
-            if distinct is None:
-                continue
-            if self._conflict(distinct) is None:
-                return distinct
-            open_branches += self._split(domains, earliest, *conflict)
-        raise ConfigurationError(
-            "the pattern can be read in too many ways to decide whether the events fit it",
-            hint="name the object of each event: on='Pod/flask-*', or use each_pod(…)",
+        picked = [slots[number] for number in chosen]
+        precedence = self._precedence_for(picked)
+        seen = [self._bits(precedence, slot, self.candidates(slot)) for slot in picked]
+        if only is None and windows is None:
+            windows = {
+                group.number: group.within
+                for slot in picked
+                for group in slot.groups
+                if group.within is not None
+            }
+        position = {number: place for place, number in enumerate(chosen)}
+        problem = Problem(
+            domains=[
+                0
+                if self.exceeded(slot)
+                else all_seen
+                if slot.leaf.within is None
+                else self._bits(precedence, slot, self.in_time(slot))
+                for slot, all_seen in zip(picked, seen, strict=True)
+            ],
+            seen=seen,
+            befores=[
+                [position[before] for before in sorted(slot.after) if before in position]
+                for slot in picked
+            ],
+            gates=[slot.gates if only is None else () for slot in picked],
+            windows=_windows(picked, windows or {}),
+            chains=_chains(picked),
         )
-
-    def _narrow(self, domains: list[int], touched: list[int]) -> bool:
-        """Drop, in place, what some other domain does not support; False if one is left empty."""
-        waiting = dict.fromkeys(touched)
-        while waiting:
-            variable, _ = waiting.popitem()
-            for partners, related in (
-                (self.afters[variable], self.precedence.after_any),
-                (self.befores[variable], self.precedence.before_any),
-            ):
-                if not partners:
-                    continue
-                supported = related(domains[variable])
-                for partner in partners:
-                    left = domains[partner] & supported
-                    if not left:
-                        return False
-                    if left != domains[partner]:
-                        domains[partner] = left
-                        waiting[partner] = None
-        return True
-
-    def _conflict(self, places: Sequence[int]) -> tuple[int, int] | None:
-        """Two variables that cannot have these places at once, the earlier one first."""
-        for variable, befores in enumerate(self.befores):
-            for before in befores:
-                if not self.precedence.may_follow(places[before], places[variable]):
-                    return before, variable
-        holders: dict[int, int] = {}
-        for variable, place in enumerate(places):
-            if place in holders:
-                return holders[place], variable
-            holders[place] = variable
-        return None
-
-    def _split(
-        self, domains: list[int], earliest: Sequence[int], one: int, other: int
-    ) -> Iterator[tuple[list[int], list[int]]]:
-        """Branches that hold all fits between them, the last one to be looked at first."""
-        if one in self.befores[other]:
-            # Both are of one chain, in the wrong order. `other` kept its place for the sake of a
-            # place of `one` outside that chain, so both branches are smaller and not empty.
-            chain = self.precedence.chain(earliest[one])
-            yield _with(domains, {one: domains[one] & ~chain})
-            yield _with(domains, {one: domains[one] & chain})
-            return
-        wanted = 1 << earliest[one]
-        if not self._twins(domains, one, other) and domains[one] != wanted:
-            yield _with(domains, {one: domains[one] & ~wanted, other: wanted})
-        if domains[other] != wanted:
-            yield _with(domains, {other: domains[other] & ~wanted})
-
-    def _twins(self, domains: list[int], one: int, other: int) -> bool:
-        """Can the two be exchanged in every fit? Then one branch stands for both."""
-        return (
-            domains[one] == domains[other]
-            and self.befores[one] == self.befores[other]
-            and self.afters[one] == self.afters[other]
-        )
-
-
-def _with(domains: list[int], changes: dict[int, int]) -> tuple[list[int], list[int]]:
-    changed = list(domains)
-    for variable, domain in changes.items():
-        changed[variable] = domain
-    return changed, list(changes)
-
-
-def _distinct(domains: Sequence[int]) -> list[int] | None:
-    """A different place of its domain for each variable, early ones first; None if there are none.
-
-    A bipartite matching, by augmenting paths.
-    """
-    places = [-1] * len(domains)
-    holders: dict[int, int] = {}
-    taken = 0
-    for variable in range(len(domains)):
-        reached_from: dict[int, int] = {}
-        reached = 0
-        queue = [variable]
-        for current in queue:
-            free = domains[current] & ~taken
-            if free:
-                break
-            for place in _places(domains[current] & ~reached):
-                reached_from[place] = current
-                queue.append(holders[place])
-            reached |= domains[current]
-        else:
+        search = Search(problem, precedence, self._search_limit)
+        try:
+            found = search.solve()
+        finally:
+            self.steps += search.steps
+        if found is None:
             return None
-        place = first_of(free)
-        taken |= 1 << place
-        while True:
-            given_up = places[current]
-            places[current] = place
-            holders[place] = current
-            if current == variable:
-                break
-            place, current = given_up, reached_from[given_up]
-    return places
+        return [None if place is None else precedence.places[place] for place in found]
+
+    def enough_for(self, slots: Sequence[Slot]) -> bool:
+        """Can each of them be given an occurrence of its own, whatever the order and the time?"""
+        precedence = self._precedence_for(slots)
+        seen = [self._bits(precedence, slot, self.candidates(slot)) for slot in slots]
+        return not slots or bool(distinct(seen, range(len(slots)))[0])
+
+    def _precedence_for(self, slots: Sequence[Slot]) -> Precedence:
+        """With as many copies of a delivery as can be given away, to count its repetitions."""
+        copies: dict[int, int] = {}
+        for slot in slots:
+            for place in self.candidates(slot) if slot.times else ():
+                if self.occurrences[place].new > copies.get(place, 1):
+                    # one more than there are slots that count, for a slot that does not
+                    copies[place] = copies.get(place, 1) + 1
+        if not copies:
+            return self.precedence
+        return Precedence(self.occurrences, tie=self.tie, copies=copies)
+
+    def _bits(self, precedence: Precedence, slot: Slot, places: Sequence[int]) -> int:
+        bits = 0
+        for place in places:
+            copies = precedence.of(place)
+            # only what is repeated counts the times of one delivery
+            bits |= ((1 << (len(copies) if slot.times else 1)) - 1) << copies.start
+        return bits
 
 
-def _places(places: int) -> Iterator[int]:
-    while places:
-        place = first_of(places)
-        yield place
-        places &= ~(1 << place)
+def _windows(slots: Sequence[Slot], within: Mapping[int, float]) -> list[tuple[list[int], float]]:
+    members: dict[int, list[int]] = {number: [] for number in within}
+    for place, slot in enumerate(slots):
+        for group in slot.groups:
+            if group.number in members:
+                members[group.number].append(place)
+    return [(members[number], seconds) for number, seconds in within.items()]
+
+
+def _chains(slots: Sequence[Slot]) -> list[list[int]]:
+    chains: dict[int, list[int]] = {}
+    for place, slot in enumerate(slots):
+        if slot.times:
+            chains.setdefault(slot.times.number, []).append(place)
+    return list(chains.values())

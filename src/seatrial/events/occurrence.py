@@ -2,10 +2,15 @@
 
 An Event object is a counter rather than a log line: a repetition raises its count and is delivered
 as a change of the same object. So each delivery becomes an `Occurrence` of its own, which knows how
-many repetitions it stands for. Both shapes of the object are read: core/v1 (`involvedObject`,
-`message`, `count`) and events.k8s.io/v1 (`regarding`, `note`, `series`). The scheduler writes the
-second, so what is seen of it through core/v1 has an `eventTime` and no `lastTimestamp`, a
-`reportingComponent` and no `source`.
+many repetitions it stands for.
+
+There are two recorders, and two APIs that show what either of them wrote, under the same uid:
+- client-go's `record` (the kubelet, most controllers). core/v1 shows `involvedObject`, `message`,
+  `count`, `lastTimestamp` and `source`; events.k8s.io/v1 shows `regarding`, `note` and the others
+  with `deprecated` before their names.
+- client-go's `events` (the scheduler, kube-proxy). Either API shows `eventTime` and `series`, the
+  first with `reportingComponent`, the second with `reportingController`; there is no `count`,
+  `lastTimestamp` or `source`.
 """
 
 from __future__ import annotations
@@ -19,8 +24,8 @@ from seatrial.core.model import Change, Object, ObjectRef, Record, dig
 
 __all__ = ["Occurrence"]
 
-# client-go's EventAggregator puts this before the message once it merges similar events.
-AGGREGATE_PREFIX = "(combined from similar events)"
+# client-go's EventAggregator puts this before the message once it merges similar events
+_AGGREGATED = re.compile(r"\(combined from similar events\):?\s*")
 
 # the kubelet names a container of a Pod as `spec.containers{web}`, `spec.initContainers{init}`, …
 _CONTAINER = re.compile(r"^spec\.\w+\{(?P<name>[^}]+)\}$")
@@ -104,21 +109,27 @@ class Occurrence:
             uid=dig(event, "metadata", "uid", default=""),
             revision=_number(dig(event, "metadata", "resourceVersion")),
             listed=record.change is Change.LISTED,
-            aggregated=message.startswith(AGGREGATE_PREFIX),
+            aggregated=_AGGREGATED.match(message) is not None,
             stamped=_stamp_of(event),
         )
+
+    @property
+    def text(self) -> str:
+        """The message without what client-go puts before that of merged events."""
+        return _AGGREGATED.sub("", self.message, count=1) if self.aggregated else self.message
 
     def __str__(self) -> str:
         return f"{self.object} {self.reason}: {self.message}"
 
 
 def count_of(event: Object) -> int:
-    """How often an Event object says it occurred; one without a counter occurred once."""
-    for path in (("series", "count"), ("count",), ("deprecatedCount",)):
-        count = _number(dig(event, *path))
-        if count:
-            return count
-    return 1
+    """How often an Event object says it occurred; one without a counter occurred once.
+
+    A series counts from its second time on, which it says is 2. Where several counters are there,
+    the highest is right: the API server shows those of either recorder in both of its APIs.
+    """
+    counters = (("series", "count"), ("count",), ("deprecatedCount",))
+    return max(1, *(_number(dig(event, *path)) for path in counters))
 
 
 def _source_of(event: Object) -> str:

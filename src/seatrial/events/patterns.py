@@ -2,25 +2,41 @@
 
     in_order(
         event("ScalingReplicaSet", on="Deployment/flask"),
-        each_pod("Scheduled", "Pulled", "Created", "Started", of="Deployment/flask"),
+        each_pod(
+            "Scheduled", optional("Pulling"), "Pulled", "Created", "Started",
+            of="Deployment/flask", within=30,
+        ),
     )
 
 A pattern is only a description; `seatrial.events.matching` says when it fits. Match on reasons:
 the messages of Kubernetes change from release to release (`Created container: web` up to 1.34,
-`Container created` from 1.35 on).
+`Container created` from 1.35 on); `seatrial.events.wordings` knows the ones that did.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
 
 from seatrial.core.errors import ConfigurationError
-from seatrial.core.model import ObjectRef
-from seatrial.events.occurrence import Occurrence
+from seatrial.events.parts import (
+    AnyOrder,
+    EachPod,
+    EventPattern,
+    Expectation,
+    InOrder,
+    Message,
+    Never,
+    OneOf,
+    OptionalPattern,
+    Pattern,
+    Repeated,
+    children,
+    leaves,
+    names,
+    parts,
+)
+from seatrial.events.wordings import Wording
 
 __all__ = [
     "AnyOrder",
@@ -30,109 +46,27 @@ __all__ = [
     "InOrder",
     "Message",
     "Never",
+    "OneOf",
+    "OptionalPattern",
     "Pattern",
+    "Repeated",
     "any_order",
     "each_pod",
     "event",
+    "expectation",
     "in_order",
+    "leaves",
+    "names",
     "never",
+    "one_of",
+    "optional",
+    "repeated",
 ]
-
-Message: TypeAlias = "str | re.Pattern[str] | Callable[[str], bool]"
 
 EVENT_TYPES = ("Normal", "Warning")
 
-
-@dataclass(frozen=True)
-class EventPattern:
-    """A leaf: matches one occurrence. Made by `event()`."""
-
-    reason: str
-    on: str = ""
-    """`Kind/name`, the name perhaps a glob; `Kind` for any of a kind; empty for any object."""
-    type: str = ""
-    message: Message | None = field(default=None, hash=False)
-    count: int = 1
-    """The least count that will do."""
-    source: str = ""
-    container: str = ""
-
-    def differences(self, seen: Occurrence) -> Iterator[str]:
-        """Why `seen` is not matched, one reason at a time; nothing if it is."""
-        if seen.reason != self.reason:
-            yield f"reason is {seen.reason}"
-        if self.on and not names(self.on, seen.object):
-            yield f"object is {seen.object}"
-        if self.type and seen.type != self.type:
-            yield f"type is {seen.type}, not {self.type}"
-        if self.message is not None and not _says(self.message, seen.message):
-            yield f"message is {seen.message!r}"
-        if seen.count < self.count:
-            yield f"count is {seen.count}, not {self.count} or more"
-        if self.source and seen.source != self.source:
-            yield f"source is {seen.source or 'unknown'}, not {self.source}"
-        if self.container and seen.container != self.container:
-            yield f"container is {seen.container or 'unknown'}, not {self.container}"
-
-    def matches(self, seen: Occurrence) -> bool:
-        return next(self.differences(seen), None) is None
-
-    @property
-    def conditions(self) -> str:
-        """What it asks for besides reason and object, for a person: `Warning, count >= 3`."""
-        parts = [self.type]
-        if isinstance(self.message, str):
-            parts.append(f"message {self.message!r}")
-        elif isinstance(self.message, re.Pattern):
-            parts.append(f"message /{self.message.pattern}/")
-        elif self.message is not None:
-            parts.append(f"message by {getattr(self.message, '__name__', 'a function')}")
-        parts.append(f"count >= {self.count}" if self.count > 1 else "")
-        parts.append(f"source {self.source}" if self.source else "")
-        parts.append(f"container {self.container}" if self.container else "")
-        return ", ".join(part for part in parts if part)
-
-
-@dataclass(frozen=True)
-class InOrder:
-    """All of them, each one after the ones before it. Made by `in_order()`."""
-
-    patterns: tuple[Pattern, ...]
-
-
-@dataclass(frozen=True)
-class AnyOrder:
-    """All of them, in whatever order. Made by `any_order()`."""
-
-    patterns: tuple[Pattern, ...]
-
-
-@dataclass(frozen=True)
-class EachPod:
-    """For every Pod that is seen, all of them in order. Made by `each_pod()`."""
-
-    order: InOrder
-    pods: str
-    """Which Pods, as in `EventPattern.on`."""
-    of: str = ""
-
-    @property
-    def title(self) -> str:
-        return f"each pod of {self.of}" if self.of else "each pod"
-
-
-@dataclass(frozen=True)
-class Never:
-    """None of its leaves occurs. Made by `never()`."""
-
-    pattern: Pattern
-
-
-Pattern = EventPattern | InOrder | AnyOrder | EachPod
-"""What can stand inside another pattern."""
-
-Expectation = Pattern | Never
-"""What `Timeline.expect` takes besides a bare reason."""
+MOST_REPEATED = 1000
+"""What `at_least` may be: each time is a variable of the matcher's search."""
 
 
 def event(
@@ -144,13 +78,17 @@ def event(
     count: int | None = None,
     source: str | None = None,
     container: str | None = None,
+    within: float | None = None,
 ) -> EventPattern:
     """One occurrence with this reason.
 
     `on` names the object: `Deployment/flask`, `Pod/flask-*` (a glob), or `Pod` for any Pod.
     `message` is a substring, a compiled regular expression to search for, or a function of the
-    message. `count` is the least count that will do, `source` the component that reported it,
-    `container` the container it is about.
+    message, such as those of `seatrial.events.wordings`; what client-go puts before the message of
+    merged events, `(combined from similar events): `, is left out for it. `count` is the least
+    count that will do, `source` the component that reported it, `container` the container it is
+    about. `within` is how many seconds after the opening of the timeline it has to be at the
+    latest; what was listed is stamped in whole seconds.
 
     Raises `ConfigurationError` for what could never match, such as a type that does not exist.
     """
@@ -163,6 +101,12 @@ def event(
         )
     if count is not None and count < 1:
         raise ConfigurationError(f"event {reason}: count must be 1 or more, not {count}")
+    if isinstance(message, Wording) and message.container:
+        if container not in (None, message.container):
+            raise ConfigurationError(
+                f"event {reason}: {message} is not about container {container!r}"
+            )
+        container = message.container
     return EventPattern(
         reason=reason,
         on=_checked(on, f"event {reason}"),
@@ -171,31 +115,46 @@ def event(
         count=count or 1,
         source=source or "",
         container=container or "",
+        within=_seconds(f"event {reason}", within),
     )
 
 
-def in_order(*patterns: Pattern | str, on: str | None = None) -> InOrder:
+def in_order(
+    *patterns: Pattern | str, on: str | None = None, within: float | None = None
+) -> InOrder:
     """All of these, every leaf of one after every leaf of those before it.
 
     `on` is the object of each leaf that names none. A bare string stands for `event(string)`.
+    `within` is how many seconds there may be from the first occurrence to the last; of listed ones
+    only whole seconds are known, so that it may be up to one second off for each end.
     """
-    return InOrder(_children("in_order", patterns, _checked(on, "in_order")))
+    return InOrder(
+        _children("in_order", patterns, _checked(on, "in_order")), _seconds("in_order", within)
+    )
 
 
-def any_order(*patterns: Pattern | str, on: str | None = None) -> AnyOrder:
+def any_order(
+    *patterns: Pattern | str, on: str | None = None, within: float | None = None
+) -> AnyOrder:
     """All of these, in whatever order, each leaf matched by an occurrence of its own.
 
     `on` is the object of each leaf that names none. A bare string stands for `event(string)`.
+    `within` is that of `in_order`.
     """
-    return AnyOrder(_children("any_order", patterns, _checked(on, "any_order")))
+    return AnyOrder(
+        _children("any_order", patterns, _checked(on, "any_order")), _seconds("any_order", within)
+    )
 
 
-def each_pod(*patterns: Pattern | str, of: str | None = None) -> EachPod:
+def each_pod(
+    *patterns: Pattern | str, of: str | None = None, within: float | None = None
+) -> EachPod:
     """For every Pod that an event was seen of, these in order among that Pod's own events.
 
     `of="Deployment/flask"` leaves out the Pods whose name does not start with `flask-`. There must
     be one Pod at least. Only Pods that were seen count: a second replica that no event has told of
-    yet is not waited for, so wait for readiness first where that matters.
+    yet is not waited for, so wait for readiness first where that matters. `within` is that of
+    `in_order`, for each Pod by itself.
     """
     _, _, owner = _checked(of, "each_pod").partition("/")
     if of and not owner:
@@ -203,7 +162,7 @@ def each_pod(*patterns: Pattern | str, of: str | None = None) -> EachPod:
             f"each_pod: of={of!r} names no object", hint="such as of='Deployment/flask'"
         )
     pods = f"Pod/{owner}-*" if owner else "Pod"
-    order = InOrder(_children("each_pod", patterns, pods))
+    order = InOrder(_children("each_pod", patterns, pods), _seconds("each_pod", within))
     for leaf in leaves(order):
         if leaf.on.partition("/")[0] != "Pod":
             raise ConfigurationError(
@@ -213,30 +172,99 @@ def each_pod(*patterns: Pattern | str, of: str | None = None) -> EachPod:
     return EachPod(order, pods, of or "")
 
 
+def optional(pattern: Pattern | str) -> OptionalPattern:
+    """It may be there or not; but if it occurred, it must stand in its place.
+
+    It may be left out only where it did not occur: where no occurrences are left for its leaves,
+    once every other leaf of the pattern has one. So `in_order("Scheduled", optional("Pulling"),
+    "Pulled")` fits with a Pulling between the two and without any, but not if every Pulling came
+    before Scheduled or after Pulled. Of a group, all leaves count together: where a single one of
+    them did not occur, the group did not.
+    """
+    return OptionalPattern(_within_choice("optional", pattern))
+
+
+def repeated(pattern: Pattern | str, *, at_least: int = 1, at_most: int | None = None) -> Repeated:
+    """It `at_least` times, one after the other, in its place; and not more than `at_most` times.
+
+    Of a single event, what an Event object counts is counted: a delivery whose count rose from 1 to
+    4 is three times. (The scheduler counts a series in memory and writes it every six minutes only,
+    from the second time on.) Of a group, each delivery is one time.
+
+    `at_most` counts every occurrence, wherever it stands, and has to be proven as `never` has: the
+    whole `within` of `expect` is waited for, and a gap in the stream refuses it. It is for single
+    events, or one_of several. With `at_least=0` it may be missing, as in `optional`.
+    """
+    inner = _within_choice("repeated", pattern)
+    if at_least < 0 or at_least > MOST_REPEATED:
+        raise ConfigurationError(
+            f"repeated: at_least must be from 0 to {MOST_REPEATED}, not {at_least}"
+        )
+    if at_most is None:
+        if at_least == 0:
+            raise ConfigurationError(
+                "repeated: at_least=0 without at_most asks for nothing", hint="use optional(…)"
+            )
+    elif at_most < max(at_least, 1):
+        raise ConfigurationError(
+            f"repeated: at_most must be {max(at_least, 1)} or more, not {at_most}",
+            hint="what must not be at all is never(…)" if at_most == 0 else "",
+        )
+    elif not _is_single(inner):
+        raise ConfigurationError(
+            "repeated: at_most is for single events",
+            hint="bound one of them: repeated('BackOff', at_most=2)",
+        )
+    if any(leaf.count > 1 for leaf in leaves(inner)):
+        raise ConfigurationError(
+            "repeated: count= asks how often one Event object has counted, which repeated does too",
+            hint="leave it out: repeated('BackOff', at_least=3)",
+        )
+    return Repeated(inner, at_least, at_most)
+
+
+def one_of(*patterns: Pattern | str, on: str | None = None) -> OneOf:
+    """One of these, whichever fits.
+
+    `on` is the object of each leaf that names none. A bare string stands for `event(string)`.
+    """
+    alternatives = _children("one_of", patterns, _checked(on, "one_of"))
+    if len(alternatives) == 1:
+        raise ConfigurationError("one_of() needs two patterns at least")
+    for alternative in alternatives:
+        _refuse_absent("one_of", alternative)
+        if any(isinstance(part, Repeated) and part.at_most for part in parts(alternative)):
+            raise ConfigurationError(
+                "one_of: at_most cannot stand inside it, as it holds of all occurrences",
+                hint="give it to expect() beside the others: "
+                "expect(one_of(…), repeated(…, at_least=0, at_most=2))",
+            )
+    return OneOf(alternatives)
+
+
 def never(pattern: Pattern | str) -> Never:
     """No occurrence matches a leaf of this pattern, whatever the order of its leaves.
 
     With `within`, the whole of that time is waited for. It cannot be proven where the stream of
     events has a gap.
     """
-    return Never(_pattern("never", pattern))
-
-
-def leaves(pattern: Pattern) -> Iterator[EventPattern]:
-    """Its leaves, in the order they are written."""
-    if isinstance(pattern, EventPattern):
-        yield pattern
-    elif isinstance(pattern, EachPod):
-        yield from leaves(pattern.order)
-    else:
-        for child in pattern.patterns:
-            yield from leaves(child)
-
-
-def names(on: str, ref: ObjectRef) -> bool:
-    """Is `ref` the object, or one of those, that `on` names?"""
-    kind, _, name = on.partition("/")
-    return ref.kind == kind and (not name or fnmatch.fnmatchcase(ref.name, name))
+    inner = _pattern("never", pattern)
+    for part in parts(inner):
+        if isinstance(part, OptionalPattern):
+            raise ConfigurationError(
+                "never: what is optional cannot be forbidden", hint="leave optional(…) out"
+            )
+        if isinstance(part, Repeated):
+            raise ConfigurationError(
+                "never: forbids the first occurrence already",
+                hint="to bound how often, use repeated('BackOff', at_least=0, at_most=2)",
+            )
+        if not isinstance(part, EachPod | OneOf) and part.within is not None:
+            raise ConfigurationError(
+                "never: forbids at any time, so within= cannot stand inside it",
+                hint="expect(never(…), within=30) watches for that long",
+            )
+    return Never(inner)
 
 
 def expectation(thing: Expectation | str) -> Expectation:
@@ -244,11 +272,18 @@ def expectation(thing: Expectation | str) -> Expectation:
 
     Raises `ConfigurationError` if it is no pattern.
     """
-    return thing if isinstance(thing, Never) else _pattern("expect", thing)
+    if isinstance(thing, Never):
+        return thing
+    if isinstance(thing, OptionalPattern):
+        raise ConfigurationError(
+            "expect: optional(…) by itself asks for nothing",
+            hint="put it where it would have to stand: in_order(…, optional(…), …)",
+        )
+    return _pattern("expect", thing)
 
 
 def _children(
-    where: str, patterns: tuple[Pattern | str, ...], default_on: str
+    where: str, patterns: Sequence[Pattern | str], default_on: str
 ) -> tuple[Pattern, ...]:
     if not patterns:
         raise ConfigurationError(f"{where}() needs at least one pattern")
@@ -263,21 +298,55 @@ def _pattern(where: str, thing: Pattern | str) -> Pattern:
             f"{where}: never(…) cannot stand inside another pattern",
             hint="give it to expect() beside the others: expect(in_order(…), never(…))",
         )
-    if where == "each_pod" and any(isinstance(part, EachPod) for part in _parts(thing)):
-        raise ConfigurationError("each_pod: cannot stand inside another each_pod")
-    if not isinstance(thing, EventPattern | InOrder | AnyOrder | EachPod):
+    if not isinstance(thing, Pattern):
         raise ConfigurationError(
             f"{where}: {thing!r} is no event pattern",
-            hint="use event(…), in_order(…), any_order(…), each_pod(…) or a reason as a string",
+            hint="use event(…), in_order(…), any_order(…), each_pod(…), optional(…), repeated(…), "
+            "one_of(…) or a reason as a string",
         )
+    if where == "each_pod" and any(isinstance(part, EachPod) for part in parts(thing)):
+        raise ConfigurationError("each_pod: cannot stand inside another each_pod")
     return thing
 
 
-def _parts(pattern: Pattern) -> Iterator[Pattern]:
-    yield pattern
-    if isinstance(pattern, InOrder | AnyOrder):
-        for child in pattern.patterns:
-            yield from _parts(child)
+def _within_choice(where: str, thing: Pattern | str) -> Pattern:
+    """What optional() and repeated() are about: it must be able to occur, and to be told apart."""
+    inner = _pattern(where, thing)
+    _refuse_absent(where, inner)
+    for part in parts(inner):
+        if isinstance(part, EachPod):
+            raise ConfigurationError(
+                f"{where}: each_pod cannot stand inside it",
+                hint=f"put it into each_pod: each_pod(…, {where}(…))",
+            )
+        if isinstance(part, Repeated) and where == "repeated":
+            raise ConfigurationError("repeated: cannot stand inside another repeated")
+    return inner
+
+
+def _refuse_absent(where: str, pattern: Pattern) -> None:
+    if _may_be_absent(pattern):
+        raise ConfigurationError(
+            f"{where}: what stands inside it may itself be missing, so that nothing is asked for",
+            hint=f"leave optional(…) out, or put an event beside it that must be there: "
+            f"{where}(in_order('A', optional('B')))",
+        )
+
+
+def _may_be_absent(pattern: Pattern) -> bool:
+    if isinstance(pattern, OptionalPattern):
+        return True
+    if isinstance(pattern, Repeated):
+        return pattern.at_least == 0
+    inner = children(pattern)
+    return bool(inner) and all(_may_be_absent(child) for child in inner)
+
+
+def _is_single(pattern: Pattern) -> bool:
+    """Is it matched by one occurrence: an event, or one of several?"""
+    return isinstance(pattern, EventPattern) or (
+        isinstance(pattern, OneOf) and all(isinstance(p, EventPattern) for p in pattern.patterns)
+    )
 
 
 def _with_default(pattern: Pattern, on: str) -> Pattern:
@@ -286,6 +355,8 @@ def _with_default(pattern: Pattern, on: str) -> Pattern:
         return pattern
     if isinstance(pattern, EventPattern):
         return pattern if pattern.on else replace(pattern, on=on)
+    if isinstance(pattern, OptionalPattern | Repeated):
+        return replace(pattern, pattern=_with_default(pattern.pattern, on))
     return replace(pattern, patterns=tuple(_with_default(p, on) for p in pattern.patterns))
 
 
@@ -301,9 +372,10 @@ def _checked(on: str | None, where: str) -> str:
     return on
 
 
-def _says(wanted: Message, message: str) -> bool:
-    if isinstance(wanted, str):
-        return wanted in message
-    if isinstance(wanted, re.Pattern):
-        return wanted.search(message) is not None
-    return wanted(message)
+def _seconds(where: str, within: float | None) -> float | None:
+    if within is not None and not within > 0:
+        raise ConfigurationError(
+            f"{where}: within must be more than 0 seconds, not {within:g}",
+            hint="how long to wait for events is said to expect(…, within=30)",
+        )
+    return within

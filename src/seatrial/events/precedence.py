@@ -8,7 +8,7 @@ are asked of ten thousand occurrences at a time, a few machine instructions per 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from seatrial.events.occurrence import Occurrence
 
@@ -35,21 +35,47 @@ def moments_of(occurrences: Sequence[Occurrence]) -> list[float]:
 
 
 class Precedence:
-    """The relation "may follow" over the places of one timeline."""
+    """The relation "may follow" over the places of one timeline.
 
-    def __init__(self, occurrences: Sequence[Occurrence], *, tie: float) -> None:
-        self.moments = moments_of(occurrences)
+    A place that `copies` names is there that many times, one directly after the other, so that
+    each time an Event object counted can be given away by itself. Copies do not follow one another,
+    as what was between the occurrences of one delivery cannot be told.
+    """
+
+    def __init__(
+        self,
+        occurrences: Sequence[Occurrence],
+        *,
+        tie: float,
+        copies: Mapping[int, int] | None = None,
+    ) -> None:
+        many = copies or {}
+        self._single = not many
+        self.places = [
+            place for place in range(len(occurrences)) for _ in range(many.get(place, 1))
+        ]
+        """Which occurrence each place holds: its own, unless there are copies."""
+        moments = moments_of(occurrences)
+        self.moments = [moments[place] for place in self.places]
         self._chains: list[int] = []
         self._members: list[int] = []
         numbers: dict[object, int] = {}
-        for place, seen in enumerate(occurrences):
+        for index, place in enumerate(self.places):
+            seen = occurrences[place]
             chain = numbers.setdefault((seen.source, seen.object), len(self._members))
             if chain == len(self._members):
                 self._members.append(0)
-            self._members[chain] |= 1 << place
+            self._members[chain] |= 1 << index
             self._chains.append(chain)
         # the first place that may follow a place, its own chain left aside: it never falls
         self._reach = [bisect_left(self.moments, moment - tie) for moment in self.moments]
+
+    def of(self, place: int) -> range:
+        """Where the occurrence at this place of the timeline is."""
+        if self._single:
+            return range(place, place + 1)
+        first = bisect_left(self.places, place)
+        return range(first, bisect_right(self.places, place, lo=first))
 
     def chain(self, place: int) -> int:
         """The set of all places that have the source and the object of this one."""
@@ -57,8 +83,15 @@ class Precedence:
 
     def may_follow(self, first: int, second: int) -> bool:
         if self._chains[first] == self._chains[second]:
-            return first < second
+            return self.places[first] < self.places[second]
         return self._reach[first] <= second
+
+    def near(self, first: int, last: int, seconds: float) -> int:
+        """All that is at most `seconds` before the place `first` and after the place `last`."""
+        start = bisect_left(self.moments, self.moments[first] - seconds)
+        # by the same difference as above, so that no rounding comes between the two
+        end = bisect_right(self.moments, self.moments[last], key=lambda moment: moment - seconds)
+        return ((1 << end) - 1) & (-1 << start)
 
     def after_any(self, places: int) -> int:
         """The set of all that may follow one of `places` at least (which is not empty).
@@ -79,11 +112,11 @@ class Precedence:
         return before | self._before(last_of(others)) if others else before
 
     def _after(self, place: int) -> int:
-        up_to_it = (1 << (place + 1)) - 1
+        up_to_it = (1 << self.of(self.places[place]).stop) - 1
         return (-1 << self._reach[place]) & ~(self.chain(place) & up_to_it)
 
     def _before(self, place: int) -> int:
-        from_it_on = -1 << place
+        from_it_on = -1 << self.of(self.places[place]).start
         reached = bisect_right(self._reach, place)
         return ((1 << reached) - 1) & ~(self.chain(place) & from_it_on)
 

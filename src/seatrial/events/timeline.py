@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from seatrial.core.clock import Deadline
-from seatrial.core.errors import ConfigurationError
+from seatrial.core.errors import ConfigurationError, EventMismatchError
 from seatrial.core.feed import Feed, wait_on
-from seatrial.core.model import Change, Record, dig
+from seatrial.core.model import Change, Record, State, Verdict, dig
+from seatrial.events.budgets import Budget
+from seatrial.events.latency import Latency, latency_of
 from seatrial.events.matching import TIE, Matcher, slots_of
 from seatrial.events.mismatch import Story, forbidden, mismatch, unprovable
 from seatrial.events.occurrence import Occurrence, count_of
-from seatrial.events.patterns import EventPattern, Expectation, Never, expectation, names
+from seatrial.events.parts import EventPattern, Expectation, Never, Repeated, names, parts
+from seatrial.events.patterns import expectation
+from seatrial.events.sequences import NamedSequence
+from seatrial.events.table import gap
 
 __all__ = ["Match", "Timeline"]
 
@@ -117,11 +122,25 @@ class Timeline:
             and container in ("", seen.container)
         )
 
-    def expect(self, *patterns: Expectation | str, within: float = 0.0) -> Match:
+    def latency(
+        self, start: EventPattern | str, end: EventPattern | str, *, of: str | None = None
+    ) -> Latency:
+        """How many seconds each Pod took from one event to another, so far.
+
+        `of="Deployment/flask"` is about that Deployment's Pods, as in `each_pod`. What can only be
+        told of one of the two events is in `Latency.incomplete`, not left out. Raises
+        `ConfigurationError` for what can be no event of a Pod.
+        """
+        return latency_of(self._read(), start, end, of=of, tie=self._tie)
+
+    def expect(
+        self, *patterns: Expectation | NamedSequence | Budget | str, within: float = 0.0
+    ) -> Match:
         """Wait at most `within` seconds until all of these patterns fit, each one for itself.
 
-        An occurrence that `never` forbids ends the wait at once, and so does a gap that keeps its
-        absence from being proven; without them, `never` has the whole of `within` waited for.
+        An occurrence that `never` forbids ends the wait at once, and so does one more than
+        `at_most`, or a gap that keeps the absence from being proven; without them, these two have
+        the whole of `within` waited for. So does a budget that can no longer be kept.
 
         Raises `EventMismatchError`, with what was expected beside what was seen;
         `ConfigurationError` for what is no pattern, or one that cannot be decided; and the error
@@ -129,40 +148,65 @@ class Timeline:
         """
         if not patterns:
             raise ConfigurationError("expect() needs at least one pattern")
-        expectations = [expectation(pattern) for pattern in patterns]
+        wanted = _Wanted(patterns)
         deadline = Deadline.after(within, self._feed.clock)
-        lasting = any(isinstance(expected, Never) for expected in expectations)
-
-        def story(matcher: Matcher) -> Story:
-            now = self._feed.clock.monotonic()
-            return Story(expectations, matcher, self._gaps, self._opened, now, within)
 
         def look() -> Match | None:
-            matcher = Matcher(self._read(), tie=self._tie)
-            self._refuse_forbidden(story(matcher))
-            if lasting and not deadline.passed:
+            story = self._story(wanted, within)
+            self._refuse_forbidden(story)
+            allowed = self._allowed(story, wanted)
+            for each in allowed:
+                if each.verdict.state is State.IMPOSSIBLE:
+                    raise each.error
+            if any(_is_lasting(each) for each in story.expectations) and not deadline.passed:
                 return None
-            return _fit(expectations, matcher)
+            if any(not each.is_kept for each in allowed):
+                return None
+            return _fit(story.expectations, story.matcher)
 
         with self._feed.changed:
             found = wait_on(self._feed, look, deadline)
             if found is None:
                 # time may have run out between the last look and the end of the wait
-                matcher = Matcher(self._read(), tie=self._tie)
-                self._refuse_forbidden(story(matcher))
-                found = _fit(expectations, matcher)
+                story = self._story(wanted, within)
+                self._refuse_forbidden(story)
+                found = _fit(story.expectations, story.matcher)
                 if found is None:
-                    raise mismatch(story(matcher))
+                    raise mismatch(story)
+                unkept = [each for each in self._allowed(story, wanted) if not each.is_kept]
+                if unkept:
+                    raise unkept[0].error
             return found
 
+    def _story(self, wanted: _Wanted, within: float) -> Story:
+        matcher = self._matcher()
+        now = self._feed.clock.monotonic()
+        expectations = wanted.expectations(matcher.occurrences, tie=self._tie)
+        return Story(expectations, matcher, self._gaps, self._opened, now, within)
+
+    def _allowed(self, story: Story, wanted: _Wanted) -> list[_Allowed]:
+        """What the budgets say of the Pods seen so far."""
+        why = gap(story) if self._gaps else ""
+        measured = [
+            (each, each.latency(story.occurrences, tie=self._tie)) for each in wanted.budgets
+        ]
+        return [
+            _Allowed(each, latency, each.judge(latency, now=story.now, gap=why))
+            for each, latency in measured
+        ]
+
+    def _matcher(self) -> Matcher:
+        occurrences = self._read()
+        return Matcher(occurrences, tie=self._tie, opened=self._opened)
+
     def _refuse_forbidden(self, story: Story) -> None:
-        nevers = [expected for expected in story.expectations if isinstance(expected, Never)]
-        for pattern in nevers:
-            error = forbidden(story, pattern)
+        for expected in story.expectations:
+            error = forbidden(story, expected)
             if error:
                 raise error
-        if nevers and self._gaps:
-            raise unprovable(story, nevers[0])
+        lasting = [expected for expected in story.expectations if _is_lasting(expected)]
+        if lasting and self._gaps:
+            raise unprovable(story, lasting[0])
 
     def _read(self) -> tuple[Occurrence, ...]:
         """Take in what the feed has that is new."""
@@ -201,6 +245,49 @@ class Timeline:
             self._entries.append(((revision, not seen.listed, record.number), seen))
 
 
+class _Wanted:
+    """What one `expect` asks for, sorted by what has to be done about it."""
+
+    def __init__(self, patterns: Sequence[Expectation | NamedSequence | Budget | str]) -> None:
+        self.budgets = [each for each in patterns if isinstance(each, Budget)]
+        self._rest = [
+            each if isinstance(each, NamedSequence) else expectation(each)
+            for each in patterns
+            if not isinstance(each, Budget)
+        ]
+
+    def expectations(self, occurrences: Sequence[Occurrence], *, tie: float) -> list[Expectation]:
+        """The patterns; those of named sequences follow from what has been seen."""
+        return [
+            each.pattern(occurrences, tie=tie) if isinstance(each, NamedSequence) else each
+            for each in self._rest
+        ]
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    """A budget, what was measured, and what follows."""
+
+    budget: Budget
+    latency: Latency
+    verdict: Verdict
+
+    @property
+    def is_kept(self) -> bool:
+        return self.verdict.state is State.SATISFIED
+
+    @property
+    def error(self) -> EventMismatchError:
+        return self.budget.error(self.latency, self.verdict)
+
+
+def _is_lasting(expected: Expectation) -> bool:
+    """Does it say what must not be? Then time has to pass before it holds."""
+    return isinstance(expected, Never) or any(
+        isinstance(part, Repeated) and part.at_most is not None for part in parts(expected)
+    )
+
+
 def _numbered(occurrences: Iterable[Occurrence]) -> Iterator[Occurrence]:
     for number, seen in enumerate(occurrences, start=1):
         yield seen if seen.number == number else replace(seen, number=number)
@@ -215,8 +302,12 @@ def _fit(expectations: Sequence[Expectation], matcher: Matcher) -> Match | None:
         places = matcher.fit(slots)
         if places is None:
             return None
-        pairs += [
-            (slot.leaf, matcher.occurrences[place])
-            for slot, place in zip(slots, places, strict=True)
-        ]
+        found: dict[tuple[object, int], tuple[EventPattern, Occurrence]] = {}
+        for number, (slot, place) in enumerate(zip(slots, places, strict=True)):
+            if place is not None:
+                # a delivery that stands for several times is one occurrence
+                key = slot.times.number if slot.times else (number,)
+                seen = matcher.occurrences[place]
+                found.setdefault((key, place), (slot.leaf_of(seen), seen))
+        pairs += found.values()
     return Match(pairs)

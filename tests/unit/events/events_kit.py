@@ -78,7 +78,7 @@ def seen(reason, on="Pod/flask-abc", *, at=0.0, source="", **more):
         type=more.pop("type", "Normal"),
         message=more.pop("message", ""),
         count=more.pop("count", 1),
-        new=1,
+        new=more.pop("new", 1),
         object=ref(on),
         source=source or SOURCES.get(reason, "kubelet"),
         **more,

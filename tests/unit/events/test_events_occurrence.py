@@ -80,6 +80,110 @@ def test_the_schedulers_event_seen_through_the_core_api_has_a_source_and_a_time(
     assert seen.stamped == EPOCH + timedelta(seconds=1.25)
 
 
+POD = {"kind": "Pod", "name": "flask-abc", "namespace": "trial", "uid": "u"}
+SEEN_THRICE = {
+    # what client-go's `record` wrote
+    "record, through core/v1": {
+        "apiVersion": "v1",
+        "involvedObject": {**POD, "fieldPath": "spec.containers{web}"},
+        "message": "Back-off restarting",
+        "count": 3,
+        "source": {"component": "kubelet", "host": "node-1"},
+        "reportingComponent": "kubelet",
+        "reportingInstance": "node-1",
+        "eventTime": None,
+        "firstTimestamp": "2030-01-01T00:00:01Z",
+        "lastTimestamp": "2030-01-01T00:00:09Z",
+    },
+    "record, through events.k8s.io/v1": {
+        "apiVersion": "events.k8s.io/v1",
+        "regarding": {**POD, "fieldPath": "spec.containers{web}"},
+        "note": "Back-off restarting",
+        "deprecatedCount": 3,
+        "deprecatedSource": {"component": "kubelet", "host": "node-1"},
+        "reportingController": "kubelet",
+        "reportingInstance": "node-1",
+        "eventTime": None,
+        "deprecatedFirstTimestamp": "2030-01-01T00:00:01Z",
+        "deprecatedLastTimestamp": "2030-01-01T00:00:09Z",
+    },
+    # what client-go's `events` wrote
+    "events, through core/v1": {
+        "apiVersion": "v1",
+        "involvedObject": {**POD, "fieldPath": "spec.containers{web}"},
+        "message": "Back-off restarting",
+        "action": "Restarting",
+        "source": {},
+        "reportingComponent": "kubelet",
+        "eventTime": "2030-01-01T00:00:01.000000Z",
+        "series": {"count": 3, "lastObservedTime": "2030-01-01T00:00:09.000000Z"},
+        "firstTimestamp": None,
+        "lastTimestamp": None,
+    },
+    "events, through events.k8s.io/v1": {
+        "apiVersion": "events.k8s.io/v1",
+        "regarding": {**POD, "fieldPath": "spec.containers{web}"},
+        "note": "Back-off restarting",
+        "action": "Restarting",
+        "deprecatedSource": {},
+        "reportingController": "kubelet",
+        "eventTime": "2030-01-01T00:00:01.000000Z",
+        "series": {"count": 3, "lastObservedTime": "2030-01-01T00:00:09.000000Z"},
+        "deprecatedFirstTimestamp": None,
+        "deprecatedLastTimestamp": None,
+    },
+}
+
+
+@pytest.mark.parametrize("shape", SEEN_THRICE)
+def test_all_four_shapes_of_an_event_are_read_alike(shape):
+    common = {
+        "kind": "Event",
+        "metadata": {
+            "name": "flask-abc.17",
+            "namespace": "trial",
+            "uid": "e-1",
+            "resourceVersion": "412",
+            "creationTimestamp": "2030-01-01T00:00:01Z",
+        },
+        "reason": "BackOff",
+        "type": "Warning",
+    }
+    assert read(common | SEEN_THRICE[shape], known=1) == Occurrence(
+        number=0,
+        received=1.5,
+        wall=EPOCH,
+        reason="BackOff",
+        type="Warning",
+        message="Back-off restarting",
+        count=3,
+        new=2,
+        object=ObjectRef("Pod", "flask-abc", "trial", "u"),
+        field_path="spec.containers{web}",
+        container="web",
+        source="kubelet",
+        uid="e-1",
+        revision=412,
+        stamped=EPOCH + timedelta(seconds=9),
+    )
+
+
+@pytest.mark.parametrize(
+    ("counters", "count"),
+    [
+        ({}, 1),
+        ({"count": 0}, 1),
+        ({"count": 4}, 4),
+        ({"deprecatedCount": 4}, 4),
+        ({"series": {"count": 4}}, 4),
+        ({"series": {"count": 2}, "count": 4}, 4),
+        ({"series": {"count": 4}, "deprecatedCount": 1}, 4),
+    ],
+)
+def test_the_highest_counter_is_the_count(counters, count):
+    assert read({"kind": "Event", **counters}).count == count
+
+
 def test_a_rising_count_says_how_many_occurrences_are_new():
     seen = read(raw("BackOff", count=4), Change.MODIFIED, known=1)
     assert (seen.count, seen.new) == (4, 3)
@@ -87,6 +191,12 @@ def test_a_rising_count_says_how_many_occurrences_are_new():
 
 def test_what_a_list_delivered_is_marked():
     assert read(raw("Pulled"), Change.LISTED).listed
+
+
+def test_the_text_of_merged_events_is_without_the_mark():
+    merged = read(raw("Unhealthy", message="(combined from similar events): Readiness: x"))
+    assert (merged.aggregated, merged.text) == (True, "Readiness: x")
+    assert read(raw("Unhealthy", message="Readiness: x")).text == "Readiness: x"
 
 
 def test_merged_events_are_marked():

@@ -3,7 +3,17 @@ from events_kit import DEPLOYMENT, POD, REPLICASET, added, raw, rollout, watchin
 
 from seatrial.core.errors import ClusterError, ConfigurationError, EventMismatchError
 from seatrial.core.model import Change
-from seatrial.events import Timeline, any_order, each_pod, event, in_order, never
+from seatrial.events import (
+    Timeline,
+    any_order,
+    each_pod,
+    event,
+    in_order,
+    never,
+    one_of,
+    optional,
+    repeated,
+)
 from seatrial.testing import ScriptedFeed
 
 ORDER = in_order(
@@ -129,6 +139,41 @@ def test_records_up_to_the_start_are_left_out_but_still_known():
     clock.advance(5)
     assert [(seen.reason, seen.count, seen.new) for seen in timeline] == [("BackOff", 5, 2)]
     assert [gap.received for gap in timeline.gaps] == [3.0]
+
+
+def in_the_other_api(event):
+    """The same Event object as events.k8s.io/v1 shows it."""
+    renamed = {
+        "involvedObject": "regarding",
+        "message": "note",
+        "count": "deprecatedCount",
+        "source": "deprecatedSource",
+        "lastTimestamp": "deprecatedLastTimestamp",
+        "apiVersion": "apiVersion",
+    }
+    return {renamed.get(key, key): value for key, value in event.items()} | {
+        "apiVersion": "events.k8s.io/v1"
+    }
+
+
+def test_an_event_that_is_watched_through_both_apis_is_there_once():
+    once = raw("BackOff", POD, uid="e1", revision=5, message="Back-off")
+    twice = raw("BackOff", POD, uid="e1", revision=7, message="Back-off", count=2)
+    other = raw("Pulled", POD, uid="e2", revision=6)
+    _, _, timeline = watching(
+        (0, Change.LISTED, once),
+        (0, Change.LISTED, in_the_other_api(once)),
+        (0, Change.ADDED, in_the_other_api(other)),
+        (0, Change.ADDED, other),
+        (0, Change.MODIFIED, twice),
+        (0, Change.MODIFIED, in_the_other_api(twice)),
+        (0, Change.DELETED, in_the_other_api(twice)),
+    )
+    assert [(s.reason, s.count, s.new, str(s.object)) for s in timeline] == [
+        ("BackOff", 1, 1, POD),
+        ("Pulled", 1, 1, POD),
+        ("BackOff", 2, 1, POD),
+    ]
 
 
 def test_other_kinds_of_records_are_not_looked_at():
@@ -259,6 +304,86 @@ def test_never_means_none_of_the_leaves_in_whatever_order():
         timeline.expect(never(in_order("Started", "Scheduled")))
     with pytest.raises(EventMismatchError, match="expected no Pulled on Pod/flask-6d4-abc, but"):
         timeline.expect(never(each_pod("Killing", "Pulled", of=DEPLOYMENT)))
+
+
+def backoff(at, count=1):
+    uid, change = "back-off", Change.MODIFIED if count > 1 else Change.ADDED
+    event = raw("BackOff", POD, type="Warning", message="restarting web", count=count, uid=uid)
+    return at, change, event
+
+
+def test_at_most_has_the_whole_time_waited_for():
+    clock, _, timeline = watching(*rollout(), backoff(2), backoff(3, 2))
+    match = timeline.expect(ORDER, repeated(event("BackOff", on="Pod"), at_most=2), within=12)
+    assert clock.now == 12
+    assert [seen.count for seen in match.all("BackOff")] == [1]
+    clock, _, timeline = watching(*rollout())
+    timeline.expect(repeated("BackOff", at_least=0, at_most=2), within=3)
+    assert clock.now == 3
+
+
+def test_one_more_than_at_most_ends_the_wait_at_once():
+    clock, _, timeline = watching(*rollout()[:-1], backoff(2), backoff(3, 3))
+    with pytest.raises(EventMismatchError) as violated:
+        timeline.expect(ORDER, each_pod(repeated("BackOff", at_most=2)), within=60)
+    assert clock.now == 3
+    assert violated.value.cause == (
+        "expected BackOff 1 to 2 times on Pod/flask-6d4-abc, but it was seen 3 times, last at "
+        "3.00s: restart…"
+    )
+
+
+def test_at_most_cannot_be_proven_over_a_gap():
+    clock, feed, timeline = watching(*rollout(), backoff(2))
+    feed.at(2.5, Change.GAP, kind="Event", note="410 Gone")
+    with pytest.raises(EventMismatchError) as unproven:
+        timeline.expect(ORDER, in_order("Started", repeated("BackOff", at_most=2)), within=60)
+    assert clock.now == 3
+    assert unproven.value.cause == (
+        "expected BackOff 1 to 2 times, which cannot be proven: the stream had a gap at 2.50s "
+        "(410 Gone)"
+    )
+    assert unproven.value.hint == "events may have been lost there; run the test again"
+
+
+def test_a_repetition_is_waited_for_as_its_count_rises():
+    clock, _, timeline = watching(*rollout(), backoff(2), backoff(5, 3))
+    match = timeline.expect(in_order("Started", repeated("BackOff", at_least=3)), within=60)
+    assert clock.now == 5
+    # a delivery that stands for several times is one occurrence
+    assert [(seen.count, seen.new) for seen in match.all("BackOff")] == [(1, 1), (3, 2)]
+    assert len(match) == 3
+
+
+def test_what_takes_no_part_is_not_in_the_match():
+    clock, _, timeline = watching(*rollout())
+    clock.advance(5)
+    match = timeline.expect(
+        in_order(
+            "Scheduled",
+            optional("Pulling"),
+            one_of("Pulled", "ErrImageNeverPull"),
+            one_of(in_order("Created", "Killing"), in_order("Created", "Started")),
+        )
+    )
+    assert [leaf.reason for leaf, _ in match.pairs] == [
+        "Scheduled",
+        "Pulled",
+        "Created",
+        "Started",
+    ]
+    with pytest.raises(KeyError):
+        match["Pulling"]
+
+
+def test_the_time_of_an_event_counts_from_the_opening():
+    clock, feed, _ = watching()
+    clock.advance(10)
+    feed.at(12, *added(0, "Started", POD)[1:])
+    timeline = Timeline(feed)
+    timeline.expect(event("Started", within=2), within=3)
+    with pytest.raises(EventMismatchError, match="in the first 1 s, but it was first seen at 2"):
+        timeline.expect(event("Started", within=1))
 
 
 def test_an_absence_cannot_be_proven_over_a_gap_and_is_not_waited_for():
