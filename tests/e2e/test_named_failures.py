@@ -8,7 +8,7 @@ import pytest
 
 from seatrial import NotReadyError
 
-#: the wait would go on for a minute if nobody looked at why; the grace of a cause here is 10 s at most
+#: the wait would go on for a minute if nobody looked at why; a grace here is 10 s at most
 SECONDS = 25
 
 

@@ -38,7 +38,7 @@ from seatrial.events.sequences import (
     SCALE_UP,
     NamedSequence,
 )
-from seatrial.events.timeline import Match, Timeline
+from seatrial.events.timeline import Expected, Match, Timeline
 from seatrial.events.wordings import Wording
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "EachPod",
     "EventPattern",
     "Expectation",
+    "Expected",
     "InOrder",
     "Latency",
     "Match",

@@ -6,6 +6,8 @@ Sets of places are `int`s used as bit sets, as in `seatrial.events.precedence`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import or_
 
 from seatrial.events.precedence import first_of
 
@@ -21,15 +23,17 @@ def sharing(variables: Iterable[int], domains: Sequence[int]) -> list[list[int]]
     groups: list[tuple[int, list[int]]] = []
     in_any = 0
     for places, members in alike.items():
-        joined, together = places, members
-        if places & in_any:
-            touched = [group for group in groups if group[0] & places]
+        joined = [group for group in groups if group[0] & places] if places & in_any else []
+        in_any |= places
+        if joined:
             groups = [group for group in groups if not group[0] & places]
-            for theirs, others in touched:
-                joined |= theirs
-                together = [*others, *together]
-        groups.append((joined, together))
-        in_any |= joined
+        together = [*joined, (places, members)]
+        groups.append(
+            (
+                reduce(or_, (each for each, _ in together)),
+                [variable for _, group in together for variable in group],
+            )
+        )
     return [members for _, members in groups]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from seatrial.core.clock import Deadline
 from seatrial.core.errors import ConfigurationError, EventMismatchError
@@ -19,7 +20,10 @@ from seatrial.events.patterns import expectation
 from seatrial.events.sequences import NamedSequence
 from seatrial.events.table import gap
 
-__all__ = ["Match", "Timeline"]
+__all__ = ["Expected", "Match", "Timeline"]
+
+Expected: TypeAlias = "Expectation | NamedSequence | Budget | str"
+"""What `Timeline.expect` takes; a bare string is a reason."""
 
 
 class Match:
@@ -133,9 +137,7 @@ class Timeline:
         """
         return latency_of(self._read(), start, end, of=of, tie=self._tie)
 
-    def expect(
-        self, *patterns: Expectation | NamedSequence | Budget | str, within: float = 0.0
-    ) -> Match:
+    def expect(self, *patterns: Expected, within: float = 0.0) -> Match:
         """Wait at most `within` seconds until all of these patterns fit, each one for itself.
 
         An occurrence that `never` forbids ends the wait at once, and so does one more than
@@ -248,7 +250,7 @@ class Timeline:
 class _Wanted:
     """What one `expect` asks for, sorted by what has to be done about it."""
 
-    def __init__(self, patterns: Sequence[Expectation | NamedSequence | Budget | str]) -> None:
+    def __init__(self, patterns: Sequence[Expected]) -> None:
         self.budgets = [each for each in patterns if isinstance(each, Budget)]
         self._rest = [
             each if isinstance(each, NamedSequence) else expectation(each)

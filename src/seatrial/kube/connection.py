@@ -193,7 +193,9 @@ class Connection:
     ) -> LineStream:
         """Open an answer that goes on, such as a watch; it is never retried here.
 
-        `idle_timeout`: seconds without a single byte after which the stream counts as broken.
+        `idle_timeout`: seconds without a single byte after which the stream counts as broken. The
+        answer's beginning is waited for no longer than any other answer: a watch begins at once,
+        and what comes later may take its time.
 
         Each stream has a connection of its own, so that cutting it can never hit a request that
         was given the same connection next.
@@ -204,7 +206,9 @@ class Connection:
                 "GET",
                 self._url(path, query),
                 headers=self._headers("application/json"),
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=idle_timeout),
+                timeout=urllib3.Timeout(
+                    connect=CONNECT_TIMEOUT, read=min(READ_TIMEOUT, idle_timeout)
+                ),
                 retries=False,
                 redirect=False,
                 preload_content=False,
@@ -219,7 +223,9 @@ class Connection:
         except ApiError:
             own.close()
             raise
-        return LineStream(response, doing=doing, host=self.host, close=own.close)
+        return LineStream(
+            response, doing=doing, host=self.host, close=own.close, idle_timeout=idle_timeout
+        )
 
     def close(self) -> None:
         """Close the connections that are kept for reuse."""

@@ -25,8 +25,8 @@ class LineStream:
     """The lines of one response. Iterate in one thread; `cut` may be called from any other.
 
     The iteration ends when the server ended its answer properly, or after `cut`. It raises
-    `ApiError` (status 0) when the connection broke or nothing came for the read timeout; a line
-    that was not complete by then is never given.
+    `ApiError` (status 0) when the connection broke or nothing came for `idle_timeout` seconds; a
+    line that was not complete by then is never given.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class LineStream:
         doing: str,
         host: str,
         close: Callable[[], None],
+        idle_timeout: float,
     ) -> None:
         self._response = response
         self._doing = doing
@@ -44,6 +45,18 @@ class LineStream:
         self._cut = False
         # `connection` is forgotten by urllib3 once the response has been read to its end
         self._socket = getattr(response.connection, "sock", None)
+        if isinstance(self._socket, socket.socket):
+            self._socket.settimeout(idle_timeout)
+
+    @property
+    def local_port(self) -> int:
+        """The port that it comes in at, by which a proxy or `ss` knows it; 0 once it ended."""
+        if not isinstance(self._socket, socket.socket):
+            return 0
+        try:
+            return int(self._socket.getsockname()[1])
+        except OSError:
+            return 0
 
     def __iter__(self) -> Iterator[bytes]:
         rest = b""

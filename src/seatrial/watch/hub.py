@@ -7,14 +7,16 @@ well. The order of the numbers is the order of receipt, which is all that is kno
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
+from weakref import WeakValueDictionary
 
 from seatrial.core.clock import Clock, Deadline, SystemClock
 from seatrial.core.errors import ApiError, ClusterError
 from seatrial.core.model import Change, Record, Snapshot, dig
 from seatrial.kube import Connection
+from seatrial.watch.log import KEPT, Log
 from seatrial.watch.shelf import Admission, Shelf
 from seatrial.watch.stream import Delta, Scope, Stream
 
@@ -24,12 +26,19 @@ __all__ = ["Hub", "View"]
 OPEN_TIMEOUT = 30.0
 #: seconds that `close` waits for the threads, all together; those that hang are daemons
 CLOSE_TIMEOUT = 1.0
+#: views that are kept though nobody holds them: those of the tests that run now
+LASTING_VIEWS = 8
 
 
 class Hub:
-    """Opens watch streams, and is the `core.feed.Feed` of what they bring."""
+    """Opens watch streams, and is the `core.feed.Feed` of what they bring.
 
-    def __init__(self, connection: Connection, clock: Clock | None = None) -> None:
+    `kept`: how many of the latest records are kept whatever they say; see `seatrial.watch.log`.
+    """
+
+    def __init__(
+        self, connection: Connection, clock: Clock | None = None, *, kept: int = KEPT
+    ) -> None:
         self._connection = connection
         self._clock = clock or SystemClock()
         self._changed = threading.Condition(threading.RLock())
@@ -37,13 +46,17 @@ class Hub:
         #: the streams whose first list has been received
         self._listed: set[Stream] = set()
         self._closed = False
-        self._records: list[Record] = []
-        self._by_kind: dict[str, list[Record]] = {}
+        self._kept = kept
+        self._log = Log(kept)
+        #: number of the latest record
+        self._last = 0
         #: by the number of a gap: the namespace that its stream watches
         self._gaps: dict[int, str] = {}
         self._admission = Admission()
         self._shelf = Shelf()
-        self._views: dict[str, View] = {}
+        #: by namespace; a session has one for each test, and each ends with its test
+        self._views: WeakValueDictionary[str, View] = WeakValueDictionary()
+        self._lasting: deque[View] = deque(maxlen=LASTING_VIEWS)
 
     @property
     def clock(self) -> Clock:
@@ -98,10 +111,9 @@ class Hub:
         ) from trouble
 
     def records(self, kind: str = "", *, after: int = 0) -> Sequence[Record]:
+        """Those that are still kept; see `seatrial.watch.log` for which those are."""
         with self._changed:
-            if not kind:
-                return self._records[max(after, 0) :]
-            return _after(self._by_kind.get(kind, []), after)
+            return self._log.after(after, kind)
 
     def snapshot(self) -> Snapshot:
         with self._changed:
@@ -127,13 +139,15 @@ class Hub:
     def view(self, namespace: str) -> View:
         """A feed of what happens in one namespace, and to what lives in none (Nodes).
 
-        Its records keep the numbers that they have here. Asking again costs nothing: there is one
-        view of each namespace.
+        Its records keep the numbers that they have here. There is one view of each namespace, for
+        as long as somebody holds it, and a while longer; asking for it again costs nothing.
         """
         with self._changed:
-            if namespace not in self._views:
-                self._views[namespace] = View(self, namespace)
-            return self._views[namespace]
+            view = self._views.get(namespace)
+            if view is None:
+                view = self._views[namespace] = View(self, namespace, kept=self._kept)
+                self._lasting.append(view)
+            return view
 
     def close(self) -> None:
         """End all streams, within a second; what they brought stays readable."""
@@ -183,11 +197,13 @@ class Hub:
                 self._listed.add(stream)
             for delta in deltas:
                 self._record(stream, delta)
+            if self._log.full:
+                self._trim()
             self._changed.notify_all()
 
     def _record(self, stream: Stream, delta: Delta) -> None:
         change: Change | None = delta.change
-        number = len(self._records) + 1
+        number = self._last + 1
         if delta.change is Change.GAP:
             self._gaps[number] = stream.scope.namespace
         else:
@@ -203,18 +219,25 @@ class Hub:
             object=delta.object,
             note=delta.note,
         )
-        self._records.append(record)
-        self._by_kind.setdefault(record.kind, []).append(record)
+        self._last = number
+        self._log.append(record)
         self._shelf.apply(record)
+
+    def _trim(self) -> None:
+        for view in list(self._views.values()):
+            view.catch_up()  # it keeps more of its namespace than is kept of all
+        for record in self._log.trim():
+            if record.change is Change.DELETED:
+                self._admission.forget(record.object)
 
 
 class View:
     """The part of a hub's feed that is about one namespace, and about what lives in none."""
 
-    def __init__(self, hub: Hub, namespace: str) -> None:
+    def __init__(self, hub: Hub, namespace: str, *, kept: int = KEPT) -> None:
         self._hub = hub
         self.namespace = namespace
-        self._records: list[Record] = []
+        self._log = Log(kept)
         self._shelf = Shelf()
         #: number of the last record of the hub that was looked at
         self._seen = 0
@@ -229,25 +252,23 @@ class View:
 
     def records(self, kind: str = "", *, after: int = 0) -> Sequence[Record]:
         with self.changed:
-            self._catch_up()
-            return [r for r in _after(self._records, after) if kind in ("", r.kind)]
+            self.catch_up()
+            return self._log.after(after, kind)
 
     def snapshot(self) -> Snapshot:
         with self.changed:
-            self._catch_up()
+            self.catch_up()
             return self._shelf.snapshot()
 
     def check(self) -> None:
         self._hub.check(self.namespace)
 
-    def _catch_up(self) -> None:
-        fresh = self._hub.records(after=self._seen)
-        for record in fresh:
+    def catch_up(self) -> None:
+        """Take in what the hub has that is new. For who holds `changed`."""
+        for record in self._hub.records(after=self._seen):
+            self._seen = record.number
             if self._hub.concerns(record, self.namespace):
-                self._records.append(record)
+                self._log.append(record)
                 self._shelf.apply(record)
-        self._seen += len(fresh)
-
-
-def _after(records: list[Record], number: int) -> list[Record]:
-    return records[bisect_right(records, number, key=lambda record: record.number) :]
+        if self._log.full:
+            self._log.trim()

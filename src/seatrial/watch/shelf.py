@@ -15,6 +15,8 @@ from seatrial.watch.stream import newer
 __all__ = ["Admission", "Shelf"]
 
 _Key = tuple[str, str, str]
+_Seers = frozenset[Hashable]
+_NOBODY: _Seers = frozenset()
 
 
 class Shelf:
@@ -47,31 +49,38 @@ class Admission:
 
     def __init__(self) -> None:
         #: by uid: the version last told, and the streams that see the object
-        self._seen: dict[str, tuple[str, set[Hashable]]] = {}
+        self._seen: dict[str, tuple[str, _Seers]] = {}
+        #: each set of streams once, whatever the number of objects that it sees
+        self._groups: dict[_Seers, _Seers] = {}
 
     def admit(self, stream: Hashable, change: Change, obj: Object) -> Change | None:
         """What the change is to those who listen to all streams together; None if not news."""
         uid = _uid(obj)
         version = str(dig(obj, "metadata", "resourceVersion", default=""))
-        told, seers = self._seen.get(uid, ("", set()))
+        told, seers = self._seen.get(uid, ("", _NOBODY))
         if change is Change.DELETED:
             if stream not in seers:
                 return None
-            seers.discard(stream)
-            if seers:
-                return None
-            # kept, so that a slower stream cannot bring the object back to life
-            self._seen[uid] = (version if newer(version, told) else told, seers)
-            return change
+            left = self._group(seers - {stream})
+            # kept even without seers, so that a slower stream cannot bring it back to life
+            self._seen[uid] = (told if left or not newer(version, told) else version, left)
+            return None if left else change
         if told and not newer(version, told):
             # a slower stream tells an old story: it counts as a seer only of what still is
             if seers:
-                seers.add(stream)
+                self._seen[uid] = (told, self._group(seers | {stream}))
             return None
-        known = bool(seers)
-        seers.add(stream)
-        self._seen[uid] = (version, seers)
-        return Change.MODIFIED if known else change
+        self._seen[uid] = (version, self._group(seers | {stream}))
+        return Change.MODIFIED if seers else change
+
+    def forget(self, obj: Object) -> None:
+        """Forget an object that has been gone for so long that no stream will tell of it."""
+        _, seers = self._seen.get(_uid(obj), ("", _NOBODY))
+        if not seers:
+            self._seen.pop(_uid(obj), None)
+
+    def _group(self, seers: _Seers) -> _Seers:
+        return self._groups.setdefault(seers, seers)
 
 
 def _key(obj: Object) -> _Key:

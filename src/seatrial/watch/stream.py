@@ -5,6 +5,9 @@ at the `resourceVersion` of a list; one that ended is resumed at the last versio
 bookmarks move on while nothing happens; 410 Gone says that the server has forgotten that version.
 Then the only way on is a new list, and whatever came and went in between stays unknown.
 
+Events have no bookmarks. Their watch is opened anew every minute, from a version that is moved on
+as bookmarks would: see `_mark`.
+
 Three levels, as their names say: `_keep_watching` goes on until it is stopped or refused for good,
 `_list` and `_watch` do one round, `_take` one line.
 """
@@ -21,22 +24,25 @@ from seatrial.core.clock import Clock, Deadline
 from seatrial.core.errors import ApiError, SeatrialError
 from seatrial.core.model import Change, Object, dig
 from seatrial.kube import Connection, LineStream, Objects, Resource, refusal
+from seatrial.watch.folding import folded
 
 __all__ = ["Delta", "Scope", "Stream", "newer"]
 
-#: seconds after which the server may end a watch. Without it the server picks 30 to 60 minutes;
-#: Events have no watch cache, so a quiet stream of them that is resumed may well be a gap
+#: seconds after which the server is asked to end a watch; else it picks 30 to 60 minutes
 WATCH_TIMEOUT = 3600
-#: seconds of silence after which a stream is taken for dead: the watch cache of the API server
-#: sends a bookmark about every minute
-IDLE_TIMEOUT = 150.0
-#: the same for Events, which come straight from etcd, without bookmarks
-QUIET_IDLE_TIMEOUT = 1800.0
+#: the same for Events. They come straight from etcd, without the watch cache and its bookmarks, so
+#: that nothing else would tell a silent stream from a dead one
+EVENT_WATCH_TIMEOUT = 60
+#: seconds of silence after which a stream is taken for dead: there is a bookmark, or the end of a
+#: watch of Events, about every minute
+IDLE_TIMEOUT = 90.0
 #: seconds between two tries: doubled from the first to the last
 FIRST_PAUSE, LAST_PAUSE = 0.1, 2.0
 #: seconds for which a stream that has worked before bears with being refused: an API server that
 #: has just been restarted says 403 until it has read its roles
 FORBEARANCE = 10.0
+#: seconds after which a watch that brought nothing was still worth opening
+WORTH_IT = 10.0
 
 # no number of tries changes these
 _REFUSED = frozenset({400, 401, 403, 404, 405, 422})
@@ -100,8 +106,9 @@ class Stream:
         self._objects = Objects(connection)
         self._deliver = deliver
         self._clock = clock
-        quiet = scope.resource.kind == "Event"
-        self._idle_timeout = idle_timeout or (QUIET_IDLE_TIMEOUT if quiet else IDLE_TIMEOUT)
+        self._marked = scope.resource.kind == "Event"
+        self._typed = _is_typed(scope.resource)
+        self._idle_timeout = idle_timeout or IDLE_TIMEOUT
         self._state = threading.Condition()
         self._stopped = threading.Event()
         self._lines: LineStream | None = None
@@ -109,6 +116,10 @@ class Stream:
         self._version = ""
         #: the latest of every object that is there, by uid
         self._known: dict[str, Object] = {}
+        #: what was received last: what comes next is likely to be much like it
+        self._last: Object = {}
+        #: a version before which a watch, since ended in good order, had nothing to tell
+        self._proven = ""
         #: why the next list comes after a gap
         self._gap = ""
         #: rounds in a row that brought nothing
@@ -192,7 +203,7 @@ class Stream:
             field_selector=scope.field_selector,
         ):
             for item in page:
-                found[_uid(item)] = _lightened(item)
+                found[_uid(item)] = self._kept(item)
             if self._stopped.is_set():
                 return
         deltas = (
@@ -200,7 +211,7 @@ class Stream:
             if self._listed
             else [Delta(Change.LISTED, item) for item in found.values()]
         )
-        self._known, self._version, self._gap = found, version, ""
+        self._known, self._version, self._gap, self._proven = found, version, "", ""
         self._refused_since = None
         self._listed = True
         self._deliver(self, deltas)
@@ -223,6 +234,9 @@ class Stream:
 
     def _watch(self) -> None:
         scope = self.scope
+        mark = self._mark() if self._marked else ""
+        since = self._version
+        began = self._clock.monotonic()
         lines = self._connection.stream(
             scope.resource.path(scope.namespace),
             doing=f"watch {scope.resource.plural}"
@@ -230,8 +244,8 @@ class Stream:
             query={
                 "watch": True,
                 "allowWatchBookmarks": True,
-                "resourceVersion": self._version,
-                "timeoutSeconds": WATCH_TIMEOUT,
+                "resourceVersion": since,
+                "timeoutSeconds": EVENT_WATCH_TIMEOUT if self._marked else WATCH_TIMEOUT,
                 "labelSelector": scope.label_selector,
                 "fieldSelector": scope.field_selector,
             },
@@ -252,6 +266,40 @@ class Stream:
             with self._state:
                 self._lines = None
             lines.close()
+        lasted = self._clock.monotonic() - began
+        if lasted >= WORTH_IT:
+            self._fruitless = 0
+        # the server may end a watch early, as when it shuts down, with something not yet sent
+        if mark and self._version == since and lasted >= EVENT_WATCH_TIMEOUT - 1:
+            self._proven = mark
+
+    def _mark(self) -> str:
+        """A version that a watch which is opened now will have passed, should it stay silent.
+
+        A watch of Events that was silent is resumed at the version of the last Event, and if that
+        is too long ago (etcd is compacted every 5 minutes) the server has forgotten it. So the
+        version is asked for before a watch is opened. If the watch then brings nothing, lasts its
+        full minute and ends in good order, then nothing that was written before that version was on
+        its way: a response that ended properly came whole. The number of Events has to agree.
+        """
+        scope = self.scope
+        answer = self._connection.get_json(
+            scope.resource.path(scope.namespace),
+            query={
+                "limit": 1,
+                "labelSelector": scope.label_selector,
+                "fieldSelector": scope.field_selector,
+            },
+            doing=f"list {scope.resource.plural}",
+        )
+        meta = answer["metadata"]
+        # not told where there is a selector; then nothing is proven
+        rest = meta.get("remainingItemCount", -1 if meta.get("continue") else 0)
+        count = len(dig(answer, "items", default=[])) + rest if rest >= 0 else -1
+        if self._proven and count == len(self._known) and newer(self._proven, self._version):
+            self._version = self._proven
+        self._proven = ""
+        return str(meta["resourceVersion"])
 
     def _take(self, line: bytes) -> None:
         try:
@@ -274,11 +322,19 @@ class Stream:
         self._version = version
         if event["type"] == "DELETED":
             if self._known.pop(uid, None) is not None:
-                self._deliver(self, [Delta(Change.DELETED, _lightened(obj))])
+                self._deliver(self, [Delta(Change.DELETED, self._kept(obj))])
             return
         change = Change.MODIFIED if uid in self._known else Change.ADDED
-        self._known[uid] = _lightened(obj)
+        obj = self._known[uid] = self._kept(obj)
         self._deliver(self, [Delta(change, obj)])
+
+    def _kept(self, obj: dict[str, Any]) -> Object:
+        """The object as it is handed on: the same, but smaller."""
+        # often half of its size, and nobody here reads them
+        obj["metadata"].pop("managedFields", None)
+        alike = self._known.get(_uid(obj), self._last) if self._typed else None
+        self._last = folded(obj, alike)
+        return self._last
 
 
 def newer(version: str, than: str) -> bool:
@@ -309,7 +365,9 @@ def _uid(obj: Object) -> str:
     return str(dig(obj, "metadata", "uid", default=""))
 
 
-def _lightened(obj: Any) -> Any:
-    """The object without `managedFields`: often half of its size, and nobody here reads them."""
-    obj["metadata"].pop("managedFields", None)
-    return obj
+def _is_typed(resource: Resource) -> bool:
+    """Whether a field of the kind has one type for ever, as in all that Kubernetes itself serves.
+
+    Their groups have no dot or end in k8s.io; a custom resource may leave its fields open.
+    """
+    return "." not in resource.group or resource.group.endswith(".k8s.io")

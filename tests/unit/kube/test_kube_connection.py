@@ -11,11 +11,12 @@ import threading
 from pathlib import Path
 
 import pytest
+import urllib3
 import yaml
 from fake_apiserver import FakeApiServer
 
 from seatrial.core.errors import ApiError, ConfigurationError
-from seatrial.kube import connect
+from seatrial.kube import LineStream, connect
 
 TIMEOUT = 10.0
 
@@ -158,6 +159,40 @@ def test_a_stream_whose_server_says_it_will_close_ends_by_itself(fake, connectio
     stream.cut()
     assert list(stream) == [b"one", b"two"]
     stream.close()
+
+
+def test_a_stream_whose_answer_does_not_begin_is_given_up_like_any_answer(
+    fake, connection, monkeypatch
+):
+    monkeypatch.setattr("seatrial.kube.connection.READ_TIMEOUT", 0.05)
+    gate = fake.hold("watch")
+    query = {"watch": True, "resourceVersion": "100"}
+    with pytest.raises(ApiError, match="stopped answering in time"):
+        connection.stream("/api/v1/pods", doing="watch pods", query=query, idle_timeout=3600)
+    gate.set()
+
+
+def test_a_stream_that_has_begun_may_be_silent_for_longer(fake, connection, monkeypatch):
+    monkeypatch.setattr("seatrial.kube.connection.READ_TIMEOUT", 0.05)
+    query = {"watch": True, "resourceVersion": "100"}
+    stream = connection.stream("/api/v1/pods", doing="watch pods", query=query, idle_timeout=5)
+    fake.wait_for_watches(1)
+    late = threading.Timer(0.2, lambda: fake.send(b"late\n"))
+    late.start()
+    assert next(iter(stream)) == b"late"
+    late.join()
+    stream.close()
+
+
+def test_a_stream_says_at_which_port_it_comes_in(fake, connection):
+    query = {"watch": True, "resourceVersion": "100"}
+    stream = connection.stream("/api/v1/pods", doing="watch pods", query=query, idle_timeout=5)
+    assert stream.local_port > 0
+    assert stream.local_port != fake.server.server_port
+    stream.close()
+    assert stream.local_port == 0
+    lines = LineStream(urllib3.HTTPResponse(body=b""), doing="", host="", close=int, idle_timeout=1)
+    assert lines.local_port == 0
 
 
 def test_a_stream_that_is_refused_is_no_stream(fake, connection):

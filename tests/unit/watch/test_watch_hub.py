@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 from fake_apiserver import failure
@@ -513,6 +514,60 @@ def test_a_snapshot_is_made_once_for_each_change(fake, hub):
     until(hub, lambda: len(hub.records()) == 2)
     assert hub.snapshot() is not before
     assert len(before.objects) == 1
+
+
+def test_a_long_session_keeps_what_is_of_use_and_no_more(fake, connection):
+    with Hub(connection, kept=10) as hub:
+        hub.open("Pod")
+        hub.open("Event")
+        fake.put(event("lasting"))
+        for turn in range(200):
+            fake.put(pod("web", f"Turn{turn}"))
+            fake.put(pod(f"short-{turn}"))
+            fake.remove("Pod", f"short-{turn}", "demo")
+        until(hub, lambda: hub.records(after=600))
+        assert len(hub.records()) <= 30
+        assert hub.snapshot() == Snapshot.of_records(hub.records())
+        assert told(hub, "Event") == ["ADDED lasting"]
+        # what is remembered of the objects that are gone goes with their records
+        assert len(hub._admission._seen) < 20
+
+
+def test_a_view_that_is_held_keeps_more_of_its_namespace(fake, connection):
+    with Hub(connection, kept=10) as hub:
+        hub.open("Pod")
+        view = hub.view("demo")
+        for turn in range(8):
+            fake.put(pod("web", f"Turn{turn}"))
+        for turn in range(60):
+            fake.put(pod("noise", f"Turn{turn}", namespace="other"))
+        until(hub, lambda: hub.records(after=67))
+        assert [line for line in told(hub) if " web " in line] == ["MODIFIED web Turn7"]
+        assert told(view) == [
+            f"{'MODIFIED' if turn else 'ADDED'} web Turn{turn}" for turn in range(8)
+        ]
+
+
+def test_a_view_of_a_long_test_is_trimmed_as_well(fake, connection):
+    with Hub(connection, kept=10) as hub:
+        hub.open("Pod")
+        view = hub.view("demo")
+        for turn in range(100):
+            fake.put(pod("web", f"Turn{turn}"))
+        until(view, lambda: view.records(after=99))
+        assert len(view.records()) < 20
+        assert view.snapshot() == Snapshot.of_records(view.records())
+
+
+def test_views_that_nobody_holds_go_in_the_end(fake, hub):
+    fake.put(pod("mine"))
+    hub.open("Pod")
+    held = hub.view("demo")
+    first = weakref.ref(hub.view("namespace-0"))
+    for number in range(1, 20):
+        hub.view(f"namespace-{number}")
+    assert first() is None
+    assert hub.view("demo") is held
 
 
 def test_a_view_shows_one_namespace_and_what_lives_in_none(fake, hub):

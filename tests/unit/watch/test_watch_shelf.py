@@ -97,3 +97,16 @@ def test_a_late_deletion_does_not_take_the_successor_away():
 )
 def test_versions_are_compared_as_numbers_where_they_are_numbers(version, than, expected):
     assert newer(version, than) is expected
+
+
+def test_what_is_gone_can_be_forgotten_and_what_is_there_cannot():
+    admission = Admission()
+    admission.admit("A", ADDED, pod(1))
+    admission.forget(pod(1))
+    assert admission.admit("B", ADDED, pod(1)) is None
+    admission.admit("A", DELETED, pod(2))
+    admission.admit("B", DELETED, pod(2))
+    assert admission.admit("B", ADDED, pod(1)) is None
+    admission.forget(pod(2))
+    assert admission.admit("B", ADDED, pod(1)) is ADDED
+    admission.forget(pod(9, uid="never seen"))

@@ -193,9 +193,121 @@ def test_silence_ends_a_watch_and_it_is_resumed(fake, watching, listener):
     assert stream.trouble.cause == f"the API server at {fake.url} stopped answering in time"
 
 
-def test_events_may_be_silent_for_longer_since_they_have_no_bookmarks(watching):
-    assert watching("Event")._idle_timeout == 1800
-    assert watching("Pod")._idle_timeout == 150
+@pytest.mark.parametrize(("kind", "seconds"), [("Event", "60"), ("Pod", "3600")])
+def test_a_watch_of_events_is_ended_by_the_server_as_often_as_others_get_bookmarks(
+    fake, watching, kind, seconds
+):
+    stream = watching(kind)
+    fake.wait_for_watches(1)
+    assert fake.seen("watch")[0].query["timeoutSeconds"] == seconds
+    # what is silent for longer is dead
+    assert stream._idle_timeout == 90
+
+
+def event(name):
+    return {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "demo"}}
+
+
+def silent_minutes(fake, clock, count, *, lasting=60.0, how="end"):
+    """Lets watches come to their ends without having brought anything; gives where each began."""
+    for _ in range(count):
+        fake.wait_for_watches(fake.opened + (not fake.watches))
+        opened = fake.opened
+        clock.advance(lasting)
+        fake.pass_by()
+        getattr(fake, how)()
+        fake.wait_for_watches(opened + 1)
+    return [one.query["resourceVersion"] for one in fake.seen("watch")]
+
+
+def test_a_silent_watch_of_events_moves_on_with_time(fake, clock, watching, listener):
+    fake.put(event("e1"))
+    watching("Event")
+    # each begins where the one before the last had asked what the latest version was
+    assert silent_minutes(fake, clock, 4) == ["101", "101", "102", "103", "104"]
+    fake.compacted = 104
+    fake.cut()
+    fake.put(event("e2"))
+    assert listener.until(2) == ["LISTED e1", "ADDED e2"]
+
+
+def test_a_silent_watch_of_events_is_opened_again_without_a_pause(fake, clock, watching):
+    watching("Event")
+    silent_minutes(fake, clock, 6)
+    assert clock.now == 6 * 60
+
+
+def test_a_watch_that_was_cut_or_ended_early_proves_no_silence(fake, clock, watching):
+    watching("Event")
+    assert set(silent_minutes(fake, clock, 2, how="cut")) == {"100"}
+    assert set(silent_minutes(fake, clock, 2, lasting=58.0)) == {"100"}
+
+
+def test_a_silence_in_which_events_came_to_be_proves_nothing(fake, clock, watching):
+    fake.put(event("e1"))
+    watching("Event")
+    fake.wait_for_watches(1)
+    # as if the API server heard of an Event from etcd no more, but knew how many there are
+    with fake.lock:
+        fake.objects["Event", "demo", "e2"] = fake.objects["Event", "demo", "e1"]
+    assert set(silent_minutes(fake, clock, 4)) == {"101"}
+
+
+@pytest.mark.parametrize(
+    ("told", "versions"),
+    [
+        ({"continue": "c", "remainingItemCount": 1}, ["102", "102", "150", "150"]),
+        ({"continue": "c", "remainingItemCount": 2}, ["102", "102", "102", "102"]),
+        ({"continue": "c"}, ["102", "102", "102", "102"]),
+    ],
+)
+def test_silence_is_believed_if_the_number_of_events_agrees(fake, clock, watching, told, versions):
+    for name in ("e1", "e2"):
+        fake.put(event(name))
+    watching("Event")
+    fake.wait_for_watches(1)
+    meta = {"resourceVersion": "150", **told}
+    fake.texts["/api/v1/events"] = json.dumps({"metadata": meta, "items": [event("e1")]})
+    assert silent_minutes(fake, clock, 3) == versions
+
+
+def test_a_watch_that_brought_something_goes_on_from_there(fake, clock, watching, listener):
+    watching("Event")
+    fake.wait_for_watches(1)
+    fake.put(event("e1"))
+    listener.until(1)
+    assert silent_minutes(fake, clock, 1) == ["100", "101"]
+
+
+def test_a_custom_kind_is_kept_exactly_as_it_was_sent(fake, watching, listener, connection):
+    fake.resources["example.com/v1"] = [("Odd", "odds", True)]
+    odd = {"kind": "Odd", "metadata": {"name": "o", "namespace": "demo"}, "spec": {"free": True}}
+    fake.put(odd)
+    stream = Stream(
+        connection,
+        Scope(connection.discovery.find("Odd", "example.com/v1")),
+        listener,
+        clock=SystemClock(),
+    )
+    stream.start()
+    fake.wait_for_watches(1)
+    fake.put({**odd, "spec": {"free": 1}})
+    listener.until(2)
+    assert [repr(delta.object["spec"]["free"]) for delta in listener.deltas] == ["True", "1"]
+    stream.stop()
+    stream.join(TIMEOUT)
+
+
+def test_what_a_change_leaves_as_it_was_is_there_once(fake, watching, listener):
+    spec = {"containers": [{"name": "web", "image": "web:1"}]}
+    for name in ("a", "b"):
+        fake.put({**pod(name), "spec": spec})
+    watching()
+    fake.wait_for_watches(1)
+    fake.put({**pod("a"), "spec": spec, "status": {"phase": "Running"}})
+    fake.remove("Pod", "b", "demo")
+    listener.until(4)
+    assert len({id(delta.object["spec"]) for delta in listener.deltas}) == 1
 
 
 def test_an_error_of_ours_does_not_end_a_thread_unseen(watching, listener):
