@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,20 @@ from seatrial.core.feed import Feed, wait_on
 from seatrial.core.model import Object, ObjectRef, Snapshot, Verdict, dig
 from seatrial.core.spelling import did_you_mean
 from seatrial.harness.cluster import Cluster
-from seatrial.manifests import Manifest, apply, delete, label, load, merge_patch, with_images
+from seatrial.manifests import (
+    Manifest,
+    Patch,
+    Renderers,
+    Validation,
+    apply,
+    delete,
+    label,
+    load,
+    merge_patch,
+    patched,
+    validate,
+    with_images,
+)
 from seatrial.readiness import Condition, all_of, condition, ready, wait_until
 from seatrial.readiness.workload import Workload
 from seatrial.watch.stream import newer
@@ -73,19 +86,58 @@ class Deployer:
         source: Any,
         *,
         images: Mapping[str, Any] | None = None,
+        patches: Iterable[Patch | Mapping[str, Any]] = (),
+        force: bool = False,
     ) -> Release:
         """Apply `source` and give it as a release.
 
-        `source`: a file or folder, a glob, YAML text, a dict, or a list of those. `images` puts an
-        image (or a reference) in for a container's name, or for an image's.
+        `source`: a file, folder, kustomization, helm chart, glob, URL, YAML text, a dict, or a list
+        of those. `patches` are done first (see `manifests.patched`); then `images` puts an image
+        (or a reference) in for a container's name, or for an image's. `force` takes fields over
+        that another field manager has set.
 
         Raises `ManifestError` for what cannot be read or does not hold what is asked of it, and
         `ApiError` for what the API server refuses.
         """
-        manifests = with_images(load(source), images or {})
-        release = Release(self.cluster, self.namespace, manifests, self.labels, self.ready_timeout)
+        release = Release(
+            self.cluster,
+            self.namespace,
+            self._read(source, images, patches),
+            self.labels,
+            self.ready_timeout,
+            force=force,
+        )
         release.apply()
         return release
+
+    def validate(
+        self,
+        source: Any,
+        *,
+        images: Mapping[str, Any] | None = None,
+        patches: Iterable[Patch | Mapping[str, Any]] = (),
+        force: bool = False,
+    ) -> Validation:
+        """Have the API server check `source` without changing anything.
+
+        Raises `ManifestError` with every mistake, each with file, line and field.
+        """
+        return validate(
+            label(self._read(source, images, patches), self.labels),
+            self.cluster.objects,
+            namespace=self.namespace,
+            field_manager=FIELD_MANAGER,
+            force=force,
+        )
+
+    def _read(
+        self,
+        source: Any,
+        images: Mapping[str, Any] | None,
+        patches: Iterable[Patch | Mapping[str, Any]],
+    ) -> Sequence[Manifest]:
+        renderers = Renderers(kubectl=self.cluster.kubectl_path, namespace=self.namespace)
+        return with_images(patched(load(source, renderers=renderers), patches), images or {})
 
 
 class Release:
@@ -98,12 +150,15 @@ class Release:
         manifests: Sequence[Manifest],
         labels: Mapping[str, str],
         ready_timeout: float,
+        *,
+        force: bool = False,
     ) -> None:
         self.cluster = cluster
         self.namespace = namespace
         self.manifests = tuple(manifests)
         self._labels = labels
         self._ready_timeout = ready_timeout
+        self._force = force
         #: what was applied, as the API server gave it back, by `Kind/name`
         self._applied: dict[str, Object] = {}
 
@@ -133,6 +188,7 @@ class Release:
             self.cluster.objects,
             namespace=self.namespace,
             field_manager=FIELD_MANAGER,
+            force=self._force,
             defined=self._await_defined,
         )
         self._applied = {str(ObjectRef.of(obj)): obj for obj in written}

@@ -1,7 +1,8 @@
 """Manifests: read, changed for a test, applied and deleted."""
 
 from seatrial.manifests.applying import Objects, apply, delete, wait_gone
-from seatrial.manifests.documents import Manifest, Source, load, require
+from seatrial.manifests.documents import Manifest, require
+from seatrial.manifests.helm import Chart
 from seatrial.manifests.images import HasReference, with_images
 from seatrial.manifests.labels import (
     MANAGED_BY,
@@ -12,20 +13,28 @@ from seatrial.manifests.labels import (
     label_value,
     ownership,
 )
+from seatrial.manifests.mistakes import Mistake
 from seatrial.manifests.namespace import Namespaces, PodSecurity, namespace_name
 from seatrial.manifests.order import in_deletion_order, in_order
-from seatrial.manifests.patching import merge_patch
+from seatrial.manifests.patching import Patch, merge_patch, patched
+from seatrial.manifests.sources import Renderers, Source, load
+from seatrial.manifests.validation import Validation, validate
 
 __all__ = [
     "MANAGED_BY",
     "SESSION",
     "TEST",
+    "Chart",
     "HasReference",
     "Manifest",
+    "Mistake",
     "Namespaces",
     "Objects",
+    "Patch",
     "PodSecurity",
+    "Renderers",
     "Source",
+    "Validation",
     "apply",
     "delete",
     "in_deletion_order",
@@ -37,7 +46,9 @@ __all__ = [
     "merge_patch",
     "namespace_name",
     "ownership",
+    "patched",
     "require",
+    "validate",
     "wait_gone",
     "with_images",
 ]

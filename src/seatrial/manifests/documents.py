@@ -1,25 +1,19 @@
-"""Manifests, from wherever a test has them: files, folders, text or dictionaries."""
+"""Manifests: Kubernetes objects as somebody wrote them, and where every field of them stands."""
 
 from __future__ import annotations
 
 import copy
-import glob
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from seatrial.core.errors import ManifestError
 from seatrial.core.model import Object, ObjectRef, dig
 from seatrial.core.spelling import did_you_mean, nearest
-from seatrial.manifests.yaml_reading import Document, read_json, read_yaml
+from seatrial.manifests.places import FieldPath, Passage, child
+from seatrial.manifests.yaml_reading import Document
 
-__all__ = ["Manifest", "Source", "load", "require"]
-
-#: the files of a folder that are manifests
-SUFFIXES = (".yaml", ".yml", ".json")
-
-Source: TypeAlias = "str | Path | Mapping[str, Any] | Manifest | Iterable[Source]"
+__all__ = ["Manifest", "Origin", "manifests_of", "refuse_duplicates", "require"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +23,10 @@ class Manifest:
     object: Object
     origin: str = field(compare=False)
     """For a person: `fixtures/manifests/deployment.yaml, document 2, line 14`."""
+    passage: Passage | None = field(default=None, compare=False, repr=False)
+    """The text it was read from; None for a dictionary."""
+    changed_by: tuple[str, ...] = field(default=(), compare=False)
+    """The patches that have changed it since."""
 
     @property
     def api_version(self) -> str:
@@ -51,33 +49,51 @@ class Manifest:
     def ref(self) -> ObjectRef:
         return ObjectRef(self.kind, self.name, self.namespace)
 
-    def with_object(self, obj: Object) -> Manifest:
-        """The same manifest with other content."""
-        return Manifest(obj, self.origin)
+    def with_object(self, obj: Object, *, changed_by: str = "") -> Manifest:
+        """The same manifest with other content; `changed_by` names the patch that made it so."""
+        more = (changed_by,) if changed_by else ()
+        return replace(self, object=obj, changed_by=(*self.changed_by, *more))
 
     def copy_object(self) -> dict[str, Any]:
         """A copy of the content, to be changed."""
         return copy.deepcopy(dict(self.object))
 
+    def place(self, path: FieldPath) -> str:
+        """Where a field stands: `deployment.yaml:27`, or the object's name where nobody knows."""
+        if self.passage is None:
+            return f"{self} ({self.origin})"
+        return f"{self.passage.file}:{self.passage.line(path, self.object)[0]}"
+
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
 
 
-def load(source: Source, *, base: Path | None = None) -> tuple[Manifest, ...]:
-    """The manifests of `source`, in the order of files and documents; `List`s are taken apart.
+@dataclass(frozen=True)
+class Origin:
+    """Where a text came from."""
 
-    A text with a line break in it is YAML; any other is a file, a folder (its `*.yaml`, `*.yml` and
-    `*.json`, sorted by name) or a pattern such as `manifests/*.yaml`. Relative paths start at
-    `base`, or at the current folder.
+    name: str
+    """For a person: its file, or what made it."""
+    lines: Sequence[str] = ()
+    in_file: bool = True
+    """False for a text that nobody can look up."""
+    parts: bool = True
+    """Whether there is more than one document to it."""
 
-    Raises `ManifestError` for whatever cannot be found or read, has no `apiVersion`, `kind` or
-    `metadata.name`, or is there twice.
+    def passage(self, document: Document) -> Passage | None:
+        if document.node is None:
+            return None
+        return Passage(self.name, document.node, self.lines, self.in_file)
+
+
+def manifests_of(documents: Iterable[Document], origin: Origin) -> Iterator[Manifest]:
+    """The manifests among the documents; `List`s are taken apart.
+
+    Raises `ManifestError` for what has no `apiVersion`, `kind` or `metadata.name`.
     """
-    manifests = tuple(_load(source, base or Path()))
-    if not manifests:
-        raise ManifestError(f"there are no manifests in {_shown(source)}")
-    _refuse_duplicates(manifests)
-    return manifests
+    for document in documents:
+        place = f", document {document.number}, line {document.line}" if origin.parts else ""
+        yield from _objects(document, f"{origin.name}{place}", origin)
 
 
 def require(manifests: Iterable[Manifest], kind: str, name: str = "") -> Manifest:
@@ -95,93 +111,23 @@ def require(manifests: Iterable[Manifest], kind: str, name: str = "") -> Manifes
     )
 
 
-def _load(source: Source, base: Path) -> Iterator[Manifest]:
-    if isinstance(source, Manifest):
-        yield source
-    elif isinstance(source, Mapping):
-        yield from _manifests(
-            [Document(copy.deepcopy(dict(source)), 1, 0)], "a dictionary", one=True
-        )
-    elif isinstance(source, str) and "\n" in source:
-        yield from _manifests(read_yaml(source, "YAML text"), "YAML text")
-    elif isinstance(source, str | Path):
-        for path in _files(source, base):
-            yield from _read_file(path)
-    elif isinstance(source, Iterable):
-        for each in source:
-            yield from _load(each, base)
-    else:
-        raise ManifestError(f"manifests cannot be loaded from {source!r}")
-
-
-def _files(source: str | Path, base: Path) -> list[Path]:
-    if not str(source).strip():
-        raise ManifestError("the path of the manifests is empty")
-    path = base / Path(source).expanduser()
-    if path.is_dir():
-        found = sorted(each for each in path.iterdir() if each.suffix in SUFFIXES)
-        if not found:
-            raise ManifestError(
-                f"folder {source} holds no manifests",
-                hint=f"the files that are read end in {', '.join(SUFFIXES)}; folders in it are not",
-            )
-        return found
-    if path.exists():
-        return [path]
-    if glob.has_magic(str(source)):
-        matched = sorted(Path(each) for each in glob.glob(str(path), recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
-        if not matched:
-            raise ManifestError(f"no file matches {source}", hint=f"looked from {base.absolute()}")
-        return [each for each in matched if each.is_file()]
-    raise _missing(source, path)
-
-
-def _missing(source: str | Path, path: Path) -> ManifestError:
-    place = path.absolute().parent
-    near = (
-        did_you_mean(path.name, [each.name for each in place.iterdir()]) if place.is_dir() else ""
-    )
-    return ManifestError(
-        f"manifest {source} does not exist",
-        hint=near or f"looked for {path.absolute()}",
-    )
-
-
-def _read_file(path: Path) -> Iterator[Manifest]:
-    try:
-        # files that were made on Windows often begin with a byte order mark
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not text in UTF-8", details=str(error)) from error
-    except OSError as error:
-        raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
-    read = read_json if path.suffix == ".json" else read_yaml
-    yield from _manifests(read(text, str(path)), str(path))
-
-
-def _manifests(
-    documents: Iterable[Document], origin: str, *, one: bool = False
-) -> Iterator[Manifest]:
-    for document in documents:
-        where = origin if one else f"{origin}, document {document.number}, line {document.line}"
-        yield from _objects(document, where, origin)
-
-
-def _objects(document: Document, where: str, origin: str) -> Iterator[Manifest]:
+def _objects(document: Document, where: str, origin: Origin) -> Iterator[Manifest]:
     body = document.body
     if not isinstance(body, dict):
         raise ManifestError(f"{where}: is {_type(body)}, not an object with apiVersion and kind")
     kind = body.get("kind")
     # a List of any group ("PodList" too) holds its objects under items, which no object itself has
     if isinstance(kind, str) and kind.endswith("List") and isinstance(body.get("items"), list):
+        items = child(document.node, "items") if document.node else None
         for index, item in enumerate(body["items"]):
-            line = document.items[index] if index < len(document.items) else 0
-            place = f"item {index + 1}, line {line}" if line else f"item {index + 1}"
-            part = f"{origin}, document {document.number}, {place}"
-            yield from _objects(Document(item, document.number, line), part, origin)
+            entry = child(items[1], index) if items else None
+            line, node = entry or (0, None)
+            place = f"item {index + 1}, line {line}" if entry else f"item {index + 1}"
+            part = f"{origin.name}, document {document.number}, {place}"
+            yield from _objects(Document(item, document.number, line, node), part, origin)
         return
     _check(body, where)
-    yield Manifest(body, where)
+    yield Manifest(body, where, origin.passage(document))
 
 
 def _check(body: dict[str, Any], where: str) -> None:
@@ -206,7 +152,8 @@ def _instead(body: dict[str, Any], name: str) -> str:
     return f"it has {near!r} instead" if near else ""
 
 
-def _refuse_duplicates(manifests: Iterable[Manifest]) -> None:
+def refuse_duplicates(manifests: Iterable[Manifest]) -> None:
+    """Raise `ManifestError` for an object that is there twice."""
     first: dict[tuple[str, str, str, str], Manifest] = {}
     for manifest in manifests:
         # the same object in another version of its group is the same object
@@ -223,13 +170,3 @@ def _refuse_duplicates(manifests: Iterable[Manifest]) -> None:
 def _type(value: Any) -> str:
     names = {list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "nothing")
-
-
-def _shown(source: object) -> str:
-    if isinstance(source, str) and "\n" not in source:
-        return source
-    if isinstance(source, Path):
-        return str(source)
-    if isinstance(source, str):
-        return "the YAML text"
-    return f"a {type(source).__name__}"

@@ -29,8 +29,8 @@ class Document:
     """1, 2, 3, … within the file."""
     line: int
     """Where it starts, from 1; 0 where that is not known."""
-    items: tuple[int, ...] = ()
-    """Where the entries of its `items` start."""
+    node: yaml.Node | None = None
+    """What it was composed from; every node in it knows its line."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -101,7 +101,7 @@ def read_yaml(text: str, origin: str) -> Iterator[Document]:
             number += 1
             body = loader.construct_document(node)
             if body is not None:
-                yield Document(body, number, node.start_mark.line + 1, tuple(_item_lines(node)))
+                yield Document(body, number, node.start_mark.line + 1, node)
     except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
         raise _unreadable(error, text, origin) from error
     except (ValueError, LookupError, AttributeError) as error:
@@ -125,14 +125,17 @@ def read_json(text: str, origin: str) -> Iterator[Document]:
         body = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise _cannot_read(origin, text, error.lineno, error.colno, error.msg) from error
-    yield Document(body, 1, 1)
+    yield Document(body, 1, 1, _composed(text))
 
 
-def _item_lines(node: yaml.Node) -> Iterator[int]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == "items" and isinstance(value, yaml.SequenceNode):
-                yield from (item.start_mark.line + 1 for item in value.value)
+def _composed(text: str) -> yaml.Node | None:
+    """A JSON text as YAML nodes, which know their lines; None where it is no YAML after all."""
+    try:
+        # JSON allows tabs between its tokens only, and YAML does not allow them there
+        node: yaml.Node | None = yaml.compose(text.replace("\t", " "), yaml.SafeLoader)
+    except yaml.YAMLError:
+        return None
+    return node
 
 
 def _unreadable(

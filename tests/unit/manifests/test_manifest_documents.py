@@ -94,7 +94,7 @@ items:
 """
     one, two = load(text)
     assert one.origin == "YAML text, document 1, item 1, line 4"
-    assert (two.name, two.origin) == ("two", "YAML text, document 1, item 1")
+    assert (two.name, two.origin) == ("two", "YAML text, document 1, item 1, line 10")
     body = {"apiVersion": "v1", "kind": "List", "items": [one.object]}
     assert load(body)[0].origin == "a dictionary, document 1, item 1"
 
