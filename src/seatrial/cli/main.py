@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from seatrial.cli.replay import replay
 from seatrial.cluster import ClusterOptions, KindProvider
 from seatrial.core.errors import SeatrialError
 from seatrial.core.health import Health
@@ -44,6 +45,9 @@ def main() -> None:
 
     Settings come from the environment (SEATRIAL_CLUSTER_NAME=…) as they do for the pytest plugin.
     """
+
+
+main.add_command(replay)
 
 
 def _settings(**given: object) -> Settings:

@@ -99,6 +99,10 @@ def _folder(text: str) -> Path:
     return folder
 
 
+def _folder_if_any(text: str) -> Path | None:
+    return _folder(text) if text else None
+
+
 def _program(text: str) -> Path | None:
     if not text:
         return None
@@ -202,6 +206,14 @@ class Settings:
     keep_namespace: bool = field(
         default=False,
         metadata=_about(_flag, "leave each test's namespace in place, to look at afterwards"),
+    )
+    record: Path | None = field(
+        default=None,
+        metadata=_about(
+            _folder_if_any,
+            "folder that a recording of each test is written into, for `seatrial replay`",
+            automatic="no recordings",
+        ),
     )
     state_dir: Path = field(
         default_factory=lambda: platformdirs.user_state_path("seatrial"),

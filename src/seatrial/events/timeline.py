@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeAlias
 
 from seatrial.core.clock import Deadline
 from seatrial.core.errors import ConfigurationError, EventMismatchError
 from seatrial.core.feed import Feed, wait_on
 from seatrial.core.model import Change, Record, State, Verdict, dig
+from seatrial.core.recording import Recording
 from seatrial.events.budgets import Budget
 from seatrial.events.latency import Latency, latency_of
 from seatrial.events.matching import TIE, Matcher, slots_of
@@ -86,6 +88,17 @@ class Timeline:
         self._entries: list[tuple[tuple[int, bool, int], Occurrence]] = []
         self._occurrences: tuple[Occurrence, ...] = ()
         self._gaps: list[Record] = []
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Timeline:
+        """All events of a recording (`--seatrial-record`), with the tie of the day; no cluster.
+
+        Raises `ConfigurationError` for what is no recording.
+        """
+        recording = Recording.read(path)
+        timeline = cls(recording, tie=recording.header.tie)
+        recording.finish()
+        return timeline
 
     def __iter__(self) -> Iterator[Occurrence]:
         return iter(self._read())

@@ -14,7 +14,7 @@ from seatrial.cluster import ClusterHandle, Node
 from seatrial.core.progress import Progress, Quiet
 from seatrial.events import Timeline
 from seatrial.harness.namespaces import SessionNamespaces
-from seatrial.images import Image, load
+from seatrial.images import Image, find, load, load_archive
 from seatrial.kube import Connection, Objects, connect
 from seatrial.tools.running import run
 from seatrial.watch import Hub
@@ -119,9 +119,30 @@ class Cluster:
             env={"KUBECACHEDIR": str(self.kubeconfig_path.parent / "cache")},
         ).stdout
 
-    def load_image(self, image: Image) -> None:
-        """Put an image of the engine into every node that does not have it yet."""
-        load(image, self.nodes, client=self.client, progress=self._progress)
+    def load_image(self, image: Image | str | Path, *, reference: str = "") -> Image:
+        """Put an image into every node, of which each gets only what it lacks; give the image.
+
+        It is one of the engine, built or named (`flask:dev`), or a file: what `docker save` writes,
+        or an OCI layout, as a tar or a folder. `reference` is the name of one image of a file with
+        several, or a name for the only one; without it all are loaded, and the first is given.
+
+        Raises `ImageError`.
+        """
+        return self.load_images(image, reference=reference)[0]
+
+    def load_images(self, *images: Image | str | Path, reference: str = "") -> list[Image]:
+        """Load images one after another, so that what they share is sent once; see `load_image`."""
+        given: list[Image] = []
+        for each in images:
+            if isinstance(each, Path):
+                loaded = load_archive(
+                    each, self.nodes, reference=reference, progress=self._progress
+                )
+            else:
+                image = find(self.client, each) if isinstance(each, str) else each
+                loaded = [load(image, self.nodes, client=self.client, progress=self._progress)]
+            given += [one.image for one in loaded]
+        return given
 
     def events(self, namespace: str = "default") -> Timeline:
         """The events of a namespace, those from before included; nodes' are in `default`."""

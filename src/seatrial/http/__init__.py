@@ -1,6 +1,26 @@
 """Requests to the application under test, from outside of the cluster."""
 
-from seatrial.http.endpoint import Attempt, Endpoint
-from seatrial.http.routes import Forward, NodePortRoute, PortForwardRoute, Route
+from seatrial.http.attempts import Attempt
+from seatrial.http.endpoint import Endpoint
+from seatrial.http.probe import Answer, Moment, Probe, Summary
+from seatrial.http.routes import (
+    Forward,
+    LoadBalancerRoute,
+    NodePortRoute,
+    PortForwardRoute,
+    Route,
+)
 
-__all__ = ["Attempt", "Endpoint", "Forward", "NodePortRoute", "PortForwardRoute", "Route"]
+__all__ = [
+    "Answer",
+    "Attempt",
+    "Endpoint",
+    "Forward",
+    "LoadBalancerRoute",
+    "Moment",
+    "NodePortRoute",
+    "PortForwardRoute",
+    "Probe",
+    "Route",
+    "Summary",
+]

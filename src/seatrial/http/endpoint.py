@@ -8,10 +8,9 @@ unless it is known that the pods behind the endpoint will not come back.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import requests
@@ -19,37 +18,76 @@ import tenacity
 import urllib3.exceptions
 
 from seatrial.core.clock import Clock, Deadline, SystemClock
-from seatrial.core.errors import ExpectationError, HttpExpectationError, SeatrialError
+from seatrial.core.errors import (
+    ConfigurationError,
+    ExpectationError,
+    HttpExpectationError,
+    SeatrialError,
+)
+from seatrial.http.attempts import Attempt, attempt_lines
+from seatrial.http.expectations import ANY_JSON, Expected, Text, body_lines
 from seatrial.http.routes import Route
 
-__all__ = ["Attempt", "Endpoint"]
+__all__ = ["Endpoint"]
 
 #: statuses that a proxy, or an application that is going away, answers with for a moment
 RETRIED_STATUSES = frozenset({502, 503, 504})
-#: seconds between two attempts: doubled from the first to the last
-FIRST_PAUSE, LAST_PAUSE = 0.05, 0.5
+#: seconds between two attempts: doubled from the first to the last. What is waited for as a rule is
+#: kube-proxy, for a part of a second: a longer pause would be longer than that
+FIRST_PAUSE, LAST_PAUSE = 0.02, 0.1
 #: seconds that an attempt may take at least, however little is left of the deadline
 LAST_CHANCE = 2.0
-#: attempts shown in an error; what is left out is in the middle
-SHOWN_ATTEMPTS = 40
 
 # RFC 9110, 9.2.2: sending these twice has the effect of sending them once
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One request that was sent, and what came of it."""
+class _Outcome:
+    """How a row of attempts ended: with an answer that may not be the wanted one, or an error."""
 
-    time: datetime
-    """When it began, UTC."""
     method: str
-    url: str
-    route: str
-    result: str
-    """`200 OK`, or what went wrong: `connection refused`."""
-    seconds: float
-    """Until the answer was complete, or the failure was clear."""
+    path: str
+    deadline: Deadline
+    attempts: Sequence[Attempt]
+    accepted: bool
+    answer: requests.Response | None = None
+    error: BaseException | None = None
+    verdict: str = ""
+    """Why the pods behind the endpoint have failed for good, if they have."""
+
+    def fail(self) -> NoReturn:
+        """Raise the error for a request that was not answered as it should be."""
+        if isinstance(self.error, SeatrialError) and not isinstance(self.error, ExpectationError):
+            raise self.error  # the way to the application is at fault, not the application
+        what = f"{self.method} {self.path}"
+        result = self.attempts[-1].result
+        if self.verdict:
+            cause = f"{what} cannot succeed any more: {self.verdict}"
+        elif self.deadline.passed:
+            cause = f"{what} did not succeed within {self.deadline.timeout:g} s: {result}"
+        else:
+            cause = f"{what} failed: {result}"
+        details = "\n".join(attempt_lines(self.attempts))
+        raise HttpExpectationError(cause, details=details) from self.error
+
+    def refuse(self, answer: requests.Response, differences: Sequence[str]) -> NoReturn:
+        """Raise the error for an answer that is not the expected one."""
+        last = self.attempts[-1]
+        waited = f" within {self.deadline.timeout:g} s" if self.deadline.passed else ""
+        cause = f"{self.method} {self.path} did not answer as expected{waited}: {differences[0]}"
+        if self.verdict:
+            cause = f"{self.method} {self.path} cannot succeed any more: {self.verdict}"
+        kind = answer.headers.get("Content-Type", "no Content-Type")
+        lines = [
+            *differences,
+            "",
+            f"the answer, by {last.place}: {last.result}, {kind}, {len(answer.content)} bytes",
+            *(f"| {line}" for line in body_lines(answer)),
+        ]
+        if len(self.attempts) > 1:
+            lines += ["", *attempt_lines(self.attempts)]
+        raise HttpExpectationError(cause, details="\n".join(lines))
 
 
 class Endpoint(requests.Session):
@@ -61,6 +99,7 @@ class Endpoint(requests.Session):
     What is left then is an `HttpExpectationError` that lists every attempt.
 
     `timeout`: seconds to connect, and seconds without a byte of the answer, of one attempt.
+    `replicas` gives the ready pods, each with an endpoint to it alone.
     Proxies, `.netrc` and CA bundles of the environment are not used. Not for many threads at once.
     """
 
@@ -72,6 +111,7 @@ class Endpoint(requests.Session):
         timeout: float = 5.0,
         retry_statuses: Collection[int] = RETRIED_STATUSES,
         gave_up: Callable[[], str | None] | None = None,
+        replicas: Callable[[], Iterable[tuple[str, Endpoint]]] | None = None,
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
@@ -83,6 +123,7 @@ class Endpoint(requests.Session):
         #: every attempt of every request, oldest first
         self.attempts: list[Attempt] = []
         self._gave_up = gave_up or (lambda: None)
+        self._replicas = replicas
         self._clock = clock or SystemClock()
         self._pause = threading.Condition()
 
@@ -97,7 +138,7 @@ class Endpoint(requests.Session):
         Raises `HttpExpectationError` as told above.
         """
         retry_statuses = self.retry_statuses if _idempotent(method) else frozenset()
-        return self._until(
+        return self._answered(
             lambda response: response.status_code not in retry_statuses,
             str(method).upper(),
             str(url),
@@ -119,12 +160,94 @@ class Endpoint(requests.Session):
         """
         wanted = {status} if isinstance(status, int) else set(status)
         limit = self.deadline if timeout is None else timeout
-        return self._until(lambda answer: answer.status_code in wanted, "GET", path, limit)
+        return self._answered(lambda answer: answer.status_code in wanted, "GET", path, limit)
+
+    def expect(
+        self,
+        path: str = "/",
+        *,
+        method: str = "GET",
+        status: int | Collection[int] | None = 200,
+        contains: Text | Sequence[Text] = (),
+        json: Any = ANY_JSON,
+        header: Mapping[str, Text | None] | None = None,
+        within: float | None = None,
+        **request: Any,
+    ) -> requests.Response:
+        """Ask for `path` and give the answer, if it is the expected one.
+
+        `status`: one, or several of which one; None for any. `contains`: a text, a compiled
+        pattern, or a list of them, all of which are in the body. `json`: what the body says as
+        JSON; its objects may have more keys, its lists may not have more items. `header`: value
+        or pattern by name; None for one that must not be there. `request` goes to
+        `requests.Session.request` (`headers`, `params`, `data`).
+
+        An answer that differs is an error at once, unless its status is one of `retry_statuses`;
+        with `within`, any other answer counts as "not yet" for so many seconds.
+
+        Raises `HttpExpectationError` with every difference, the answer, and all attempts.
+        """
+        wanted = Expected.of(status=status, contains=contains, json=json, header=header)
+        retried = self.retry_statuses if _idempotent(method) else frozenset()
+
+        def accepted(answer: requests.Response) -> bool:
+            if not wanted.differences(answer):
+                return True
+            return within is None and answer.status_code not in retried - wanted.status
+
+        limit = self.deadline if within is None else within
+        outcome = self._until(accepted, method.upper(), path, limit, **request)
+        if outcome.answer is None:
+            outcome.fail()
+        if differences := wanted.differences(outcome.answer):
+            outcome.refuse(outcome.answer, differences)
+        return outcome.answer
+
+    def each_replica(self) -> Iterator[tuple[str, Endpoint]]:
+        """Every pod that is ready now, with an endpoint that leads to it alone.
+
+        Each is reached by a port-forward of its own, which is closed when its turn is over: many
+        requests through the Service would reach every pod only with luck. Headers, cookies,
+        `params` and `auth` of this session are taken along.
+
+        Raises `HttpExpectationError` if no pod is ready, and `ConfigurationError` for an endpoint
+        that knows of no pods.
+        """
+        if self._replicas is None:
+            raise ConfigurationError(
+                f"{self.route.describe()} knows of no pods",
+                hint="take an endpoint of k8s_http.service(…)",
+            )
+        found = list(self._replicas())
+        if not found:
+            raise HttpExpectationError(f"there is no ready pod behind {self.route.describe()}")
+        for pod, endpoint in found:
+            endpoint.headers.update(self.headers)
+            endpoint.cookies.update(self.cookies)
+            endpoint.auth, endpoint.params = self.auth, self.params
+            endpoint.deadline, endpoint.timeout = self.deadline, self.timeout
+            endpoint.retry_statuses = self.retry_statuses
+            with endpoint:
+                yield pod, endpoint
 
     def close(self) -> None:
         """Close the session and its route."""
         super().close()
         self.route.close()
+
+    def _answered(
+        self,
+        accepted: Callable[[requests.Response], bool],
+        method: str,
+        path: str,
+        limit: float,
+        *args: Any,
+        **kwargs: Any,
+    ) -> requests.Response:
+        outcome = self._until(accepted, method, path, limit, *args, **kwargs)
+        if not outcome.accepted or outcome.answer is None:
+            outcome.fail()
+        return outcome.answer
 
     def _until(
         self,
@@ -134,7 +257,7 @@ class Endpoint(requests.Session):
         limit: float,
         *args: Any,
         **kwargs: Any,
-    ) -> requests.Response:
+    ) -> _Outcome:
         deadline = Deadline.after(limit, self._clock)
         first = len(self.attempts)
         verdict = ""
@@ -154,32 +277,41 @@ class Endpoint(requests.Session):
             wait=tenacity.wait_exponential(multiplier=FIRST_PAUSE, max=LAST_PAUSE),
             retry=again,
         )
+        answer: requests.Response | None = None
+        error: BaseException | None = None
+        done = False
         try:
-            return retrying(self._attempt, deadline, method, path, *args, **kwargs)
-        except tenacity.RetryError as error:
-            last = error.last_attempt.exception()
-        except requests.RequestException as error:
-            last = error
-        if isinstance(last, SeatrialError) and not isinstance(last, ExpectationError):
-            raise last  # the way to the application is at fault, not the application
-        raise self._failure(method, path, deadline, verdict, first) from last
+            answer = retrying(self._attempt, deadline, method, path, *args, **kwargs)
+            done = True
+        except tenacity.RetryError as gone:
+            error = gone.last_attempt.exception()
+            answer = None if error else gone.last_attempt.result()
+        except requests.RequestException as failed:
+            error = failed
+        attempts = self.attempts[first:]
+        return _Outcome(method, path, deadline, attempts, done, answer, error, verdict)
 
     def _attempt(
         self, deadline: Deadline, method: str, path: str, *args: Any, **kwargs: Any
     ) -> requests.Response:
         began, wall = self._clock.monotonic(), self._clock.wall()
-        route, url, result = self.route.describe(), path, "interrupted"
+        route, url, result, pod = self.route.describe(), path, "interrupted", ""
+        ours = not urlsplit(path).scheme
         if kwargs.get("timeout") is None:
             # a late attempt gets a fair chance, but not the whole time once more
             kwargs["timeout"] = min(self.timeout, max(LAST_CHANCE, deadline.remaining))
         try:
-            if not urlsplit(path).scheme:
+            if ours:
                 url = f"{self.route.url}/{path.lstrip('/')}"
                 route = self.route.describe()
             response = super().request(method, url, *args, **kwargs)
             result = f"{response.status_code} {response.reason}".rstrip()
+            # a Service's pods are looked up where that can explain something
+            if ours and not (response.ok and self.route.through_service):
+                pod = self.route.behind()
         except requests.RequestException as error:
             result = _told(error)
+            pod = self.route.behind() if ours else ""
             if isinstance(error, (requests.ConnectionError, requests.Timeout)):
                 self.route.renew()
             raise
@@ -188,26 +320,12 @@ class Endpoint(requests.Session):
             raise
         finally:
             seconds = self._clock.monotonic() - began
-            self.attempts.append(Attempt(wall, method, url, route, result, seconds))
+            self.attempts.append(Attempt(wall, method, url, route, result, seconds, pod))
         return response
 
     def _sleep(self, seconds: float) -> None:
         with self._pause:
             self._clock.wait(self._pause, seconds)
-
-    def _failure(
-        self, method: str, path: str, deadline: Deadline, verdict: str, first: int
-    ) -> HttpExpectationError:
-        attempts = self.attempts[first:]
-        last = attempts[-1]
-        what = f"{method} {path}"
-        if verdict:
-            cause = f"{what} cannot succeed any more: {verdict}"
-        elif deadline.passed:
-            cause = f"{what} did not succeed within {deadline.timeout:g} s: {last.result}"
-        else:
-            cause = f"{what} failed: {last.result}"
-        return HttpExpectationError(cause, details="\n".join(_table(attempts)))
 
 
 def _exception(state: tenacity.RetryCallState) -> BaseException | None:
@@ -227,7 +345,8 @@ def _idempotent(method: Any) -> bool:
 def _worth_another(error: BaseException, method: str) -> bool:
     """Whether sending the request again is safe, and may help."""
     if isinstance(error, SeatrialError):
-        return True  # there is no route at the moment
+        # there is no route at the moment; what is written down wrong stays so
+        return not isinstance(error, ConfigurationError)
     if isinstance(error, requests.ConnectionError) and _never_sent(error):
         return True
     broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
@@ -266,16 +385,3 @@ def _chain(error: BaseException) -> list[BaseException]:
             found.append(one)
             queue += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
     return found
-
-
-def _table(attempts: list[Attempt]) -> list[str]:
-    began = attempts[0].time
-    lines = [
-        f"+{(one.time - began).total_seconds():6.2f} s  {one.route}  {one.method} {one.url}"
-        f"  {one.result} ({one.seconds:.3f} s)"
-        for one in attempts
-    ]
-    half = SHOWN_ATTEMPTS // 2
-    if len(lines) > SHOWN_ATTEMPTS:
-        lines[half:-half] = [f"… {len(lines) - 2 * half} more attempts …"]
-    return lines

@@ -3,7 +3,7 @@
 from seatrial.images.building import BUILD_ID, CONTEXT_LABEL, build
 from seatrial.images.context import EXTRA_CA, BuildContext
 from seatrial.images.engine_image import Image, find
-from seatrial.images.loading import Loaded, Node, load
+from seatrial.images.loading import Loaded, Node, load, load_archive
 
 __all__ = [
     "BUILD_ID",
@@ -16,4 +16,5 @@ __all__ = [
     "build",
     "find",
     "load",
+    "load_archive",
 ]

@@ -5,25 +5,19 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import docker
 import docker.errors
-import requests
-import urllib3
 
 from seatrial.core.errors import ImageError
+from seatrial.images.engine_blobs import keeps_blobs, stored
+from seatrial.images.engine_files import ENGINE_ERRORS, Chunks
+from seatrial.images.layers import UnreadableError
 
 __all__ = ["ENGINE_ERRORS", "Image", "find", "inspect"]
-
-#: what the docker SDK raises; the last two come out of an answer that is still being read
-ENGINE_ERRORS = (
-    docker.errors.DockerException,
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-)
 
 
 @dataclass(frozen=True)
@@ -67,21 +61,30 @@ def inspect(client: docker.DockerClient, reference: str) -> Mapping[str, Any] | 
 def as_image(client: docker.DockerClient, reference: str, inspected: Mapping[str, Any]) -> Image:
     """The image that `inspect` described."""
     digests = inspected.get("RepoDigests") or []
-    # an engine that keeps its images in containerd calls them by their manifest, and only such an
-    # engine gives a Descriptor (Engine API 1.48); nodes and pods call them by their configuration
-    in_containerd = bool(inspected.get("Descriptor"))
+    # nodes and pods call an image by its configuration, as most engines do
+    by_manifest = keeps_blobs(client, inspected)
     return Image(
         reference=reference,
-        id=_configuration_digest(client, reference) if in_containerd else inspected["Id"],
+        id=_configuration_digest(client, reference, inspected) if by_manifest else inspected["Id"],
         digest=digests[0] if digests else None,
         size=int(inspected.get("Size") or 0),
     )
 
 
-def _configuration_digest(client: docker.DockerClient, reference: str) -> str:
+def _configuration_digest(
+    client: docker.DockerClient, reference: str, inspected: Mapping[str, Any]
+) -> str:
+    try:
+        with stored(client, inspected) as image:
+            return image.id
+    except UnreadableError:
+        return _saved_configuration_digest(client, reference)
+
+
+def _saved_configuration_digest(client: docker.DockerClient, reference: str) -> str:
     try:
         with tarfile.open(
-            fileobj=io.BufferedReader(_Chunks(client.api.get_image(reference))), mode="r|"
+            fileobj=io.BufferedReader(Chunks(client.api.get_image(reference))), mode="r|"
         ) as archive:
             for member in archive:
                 content = archive.extractfile(member) if member.name == "manifest.json" else None
@@ -92,21 +95,3 @@ def _configuration_digest(client: docker.DockerClient, reference: str) -> str:
     except (*ENGINE_ERRORS, tarfile.TarError) as error:
         raise ImageError(f"the engine cannot save {reference}", details=str(error)) from error
     raise ImageError(f"the engine saved {reference} without a manifest.json")
-
-
-class _Chunks(io.RawIOBase):
-    """Chunks of bytes, read like a file."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks: Iterator[bytes] = iter(chunks)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        # 0 bytes would mean the end: an empty chunk is passed over
-        self._rest = self._rest or next(filter(None, self._chunks), b"")
-        taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
-        buffer[: len(taken)] = taken
-        return len(taken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 __all__ = ["Fanout"]
 
@@ -22,18 +22,23 @@ class Fanout:
         self.read_bytes = [0] * readers
         """How much each reader took."""
 
-    def feed(self, chunks: Iterable[bytes]) -> Iterator[int]:
+    def feed(
+        self, chunks: Iterable[bytes], readers: Collection[int] | None = None
+    ) -> Iterator[int]:
         """Hand out `chunks`, giving the number of bytes so far after each; ends early if nobody
         reads any more.
+
+        They go to all readers, or to those whose numbers are given.
         """
+        meant = range(len(self._waiting)) if readers is None else readers
         total = 0
         for chunk in chunks:
             with self._changed:
-                self._changed.wait_for(self._has_room)
-                readers = [queue for queue in self._waiting if queue is not None]
-                if not readers:
+                self._changed.wait_for(lambda: self._has_room(meant))
+                queues = [queue for each in meant if (queue := self._waiting[each]) is not None]
+                if not queues:
                     return
-                for queue in readers:
+                for queue in queues:
                     queue.append(chunk)
                 self._changed.notify_all()
             total += len(chunk)
@@ -65,5 +70,5 @@ class Fanout:
             self._waiting[reader] = None
             self._changed.notify_all()
 
-    def _has_room(self) -> bool:
-        return all(queue is None or len(queue) < DEPTH for queue in self._waiting)
+    def _has_room(self, readers: Iterable[int]) -> bool:
+        return all(len(self._waiting[each] or ()) < DEPTH for each in readers)

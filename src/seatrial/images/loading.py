@@ -1,40 +1,62 @@
-"""Puts an image of the engine into the nodes of a cluster, where it is not there yet."""
+"""Puts an image into the nodes of a cluster, where it is not there yet."""
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 import docker
 
 from seatrial.core.clock import Clock, Deadline, SystemClock
 from seatrial.core.errors import CommandError, ImageError, SeatrialError
-from seatrial.core.model import dig
 from seatrial.core.progress import Progress, Quiet
 from seatrial.core.references import Reference
-from seatrial.images.engine_image import ENGINE_ERRORS, Image
-from seatrial.images.fanout import Fanout
+from seatrial.images.archive import archive_sources
+from seatrial.images.engine_image import Image
+from seatrial.images.engine_layers import EngineSource
+from seatrial.images.layers import Content, UnreadableError, chain_ids, lowest_missing
+from seatrial.images.missing import (
+    CTR,
+    Inventory,
+    Node,
+    any_name,
+    has,
+    images_of,
+    inventory_of,
+    platform_of,
+)
+from seatrial.images.sending import Delivery, raise_failures, send_missing, send_whole
 
-__all__ = ["Loaded", "Node", "load"]
-
-CTR = ("ctr", "--namespace=k8s.io", "images")
+__all__ = ["Loaded", "Node", "Source", "load", "load_archive", "load_from"]
 
 #: seconds in which the kubelet's view of the images has followed an import; it follows by events
 FOLLOWS_WITHIN = 10.0
 
 
-class Node(Protocol):
-    """A machine of the cluster that runs containerd."""
+class Source(Protocol):
+    """Where an image is read from."""
 
     @property
-    def name(self) -> str: ...
+    def image(self) -> Image: ...
 
-    def exec(self, argv: Sequence[str], *, stdin: Iterable[bytes] | None = None) -> str:
-        """Run a command there and give its standard output. Raises `CommandError`."""
+    @property
+    def diff_ids(self) -> Sequence[str]:
+        """`sha256:…` of each layer unpacked, from the lowest. Raises `UnreadableError`."""
+
+    def open(self, wanted: Collection[int]) -> AbstractContextManager[Content]:
+        """The image; layers whose number is not in `wanted` need not be readable.
+
+        Raises `UnreadableError`.
+        """
+
+    def whole(self) -> Iterator[bytes]:
+        """An archive with all of the image, under its name. Raises `ImageError`."""
 
 
 @dataclass(frozen=True)
@@ -59,59 +81,67 @@ def load(
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> Loaded:
-    """Make sure that every node has `image` under its name.
+    """Make sure that every node has an image of the engine under its name; see `load_from`."""
+    return load_from(EngineSource(client, image), nodes, progress=progress, clock=clock)
 
-    Each node is asked once what it has. The engine saves the image once, and what it saves goes
-    straight into all nodes that lack it, at the same time; nothing is written to a file on the way.
 
-    Raises `ImageError` if it cannot be saved or imported, or if a node ends up with another image.
+def load_archive(
+    path: Path,
+    nodes: Sequence[Node],
+    *,
+    reference: str = "",
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> list[Loaded]:
+    """Make sure that every node has the images of an archive or an OCI folder; see `load_from`.
+
+    Of an image for several platforms, the nodes' own is loaded; the nodes are all alike. With
+    `reference`, one of several images is chosen, or the only one is given that name. No engine is
+    asked. Raises `ImageError`.
     """
-    progress, clock = progress or Quiet(), clock or SystemClock()
+    if not nodes:
+        raise ImageError("the cluster has no node that images can be loaded into")
+    with archive_sources(path, lambda: platform_of(nodes[0]), reference) as sources:
+        return [load_from(each, nodes, progress=progress, clock=clock) for each in sources]
+
+
+def load_from(
+    source: Source,
+    nodes: Sequence[Node],
+    *,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> Loaded:
+    """Make sure that every node has the image under its name.
+
+    A node that has it is asked once, and sent nothing. The others are sent the layers that they
+    lack, all at the same time; nothing is written to a file on the way. Where single layers cannot
+    be had, or a node does not take them, it is sent all of the image.
+
+    Raises `ImageError` if it cannot be read or imported, or if a node ends up with another image.
+    """
+    image, progress, clock = source.image, progress or Quiet(), clock or SystemClock()
     # a node's containerd knows an image by its full name
     name = str(Reference.parse(image.reference))
     sent = {node.name: 0 for node in nodes}
     with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
-        had = dict(zip([n.name for n in nodes], pool.map(_images_of, nodes), strict=True))
-        lacking = [node for node in nodes if not _has(had[node.name], image.id)]
+        had = dict(zip([n.name for n in nodes], pool.map(images_of, nodes), strict=True))
+        lacking = [node for node in nodes if not has(had[node.name], image.id)]
         retag = [
             node
             for node in nodes
-            if node not in lacking and not _has(had[node.name], image.id, name)
+            if node not in lacking and not has(had[node.name], image.id, name)
         ]
         # what cannot be named there is sent again, which names it
-        lacking += [n for n in retag if not _tag(n, _any_name(had[n.name], image.id), name)]
+        lacking += [n for n in retag if not _tag(n, any_name(had[n.name], image.id), name)]
         if lacking:
-            sent.update(_send(image, lacking, pool, client, progress))
+            sent.update(_send(source, lacking, pool, progress))
         else:
             progress.note(f"image {image} is in every node already")
         changed = list(dict.fromkeys([*lacking, *retag]))
         for _ in pool.map(lambda node: _verify(node, image, name, clock), changed):
             pass  # the iteration raises what a node raised
     return Loaded(image, sent)
-
-
-def _images_of(node: Node) -> list[Mapping[str, Any]]:
-    try:
-        listed = json.loads(node.exec(["crictl", "images", "-o", "json"]))
-    except (CommandError, json.JSONDecodeError) as error:
-        raise ImageError(
-            f"node {node.name} does not say which images it has", details=str(error)
-        ) from error
-    images: list[Mapping[str, Any]] = dig(listed, "images", default=[])
-    return images
-
-
-def _has(images: Iterable[Mapping[str, Any]], image_id: str, name: str = "") -> bool:
-    return any(
-        each.get("id") == image_id and (not name or name in (each.get("repoTags") or ()))
-        for each in images
-    )
-
-
-def _any_name(images: Iterable[Mapping[str, Any]], image_id: str) -> str:
-    """A name that the image has in the node; its id is one as well."""
-    names = [each.get("repoTags") or () for each in images if each.get("id") == image_id]
-    return next((tag for tags in names for tag in tags), image_id)
 
 
 def _tag(node: Node, source: str, name: str) -> bool:
@@ -121,69 +151,56 @@ def _tag(node: Node, source: str, name: str) -> bool:
     imported with `--digests` and has lost its tag since.
     """
     try:
-        node.exec([*CTR, "tag", "--force", source, name])
+        node.exec([*CTR, "images", "tag", "--force", source, name])
     except CommandError:
         return False
     return True
 
 
-# without --digests: an image that was never in a registry then goes by its own id in the status of
-# a pod, not by an invented name such as import-2026-11-23@sha256:…
 def _send(
-    image: Image,
-    nodes: Sequence[Node],
-    pool: ThreadPoolExecutor,
-    client: docker.DockerClient,
-    progress: Progress,
+    source: Source, lacking: Sequence[Node], pool: ThreadPoolExecutor, progress: Progress
 ) -> dict[str, int]:
-    fanout = Fanout(len(nodes))
-
-    def receive(number: int) -> None:
-        try:
-            nodes[number].exec([*CTR, "import", "-"], stdin=fanout.read(number))
-        finally:
-            fanout.leave(number)
-
-    names = ", ".join(node.name for node in nodes)
-    with progress.step(f"loading image {image} into {names}") as step:
-        imports = [pool.submit(receive, number) for number in range(len(nodes))]
-        try:
-            for total in fanout.feed(client.api.get_image(image.reference)):
-                step.line(f"{total / 1e6:.0f} MB")
-        except ENGINE_ERRORS as error:
-            raise ImageError(f"the engine cannot save {image}", details=str(error)) from error
-        finally:
-            # whatever happened, the imports must not wait for more
-            fanout.end()
-        _raise_failures(image, nodes, imports)
-    return {node.name: fanout.read_bytes[number] for number, node in enumerate(nodes)}
+    """Bytes sent to each node; one that did not take the missing layers got all of them too."""
+    image, sent = source.image, Counter({node.name: 0 for node in lacking})
+    nodes = rest = list(zip(lacking, pool.map(inventory_of, lacking), strict=True))
+    try:
+        done = _send_missing(source, nodes, progress)
+    except UnreadableError as error:
+        progress.note(f"image {image} goes as a whole: {error.cause}")
+    else:
+        sent.update(done.sent)
+        rest = [each for each in nodes if each[0].name not in done.taken]
+        for failed, because in done.failed.items():
+            progress.note(f"image {image} goes as a whole to {failed}: {_last_line(because)}")
+    if rest:
+        whole = send_whole(image, source.whole(), rest, progress)
+        raise_failures(image, whole.failed)
+        sent.update(whole.sent)
+    return dict(sent)
 
 
-def _raise_failures(image: Image, nodes: Sequence[Node], imports: Sequence[Future[None]]) -> None:
-    failed = {
-        node.name: error
-        for node, each in zip(nodes, imports, strict=True)
-        if (error := each.exception()) is not None
-    }
-    unexpected = [error for error in failed.values() if not isinstance(error, SeatrialError)]
-    for error in unexpected:
-        raise error
-    if failed:
-        texts = [f"{name}: {error}" for name, error in failed.items()]
-        full = any("no space left on device" in text for text in texts)
-        raise ImageError(
-            f"image {image} cannot be loaded into {', '.join(failed)}",
-            details="\n".join(texts),
-            hint="the disk is full: docker system df, docker image prune" if full else "",
-        ) from next(iter(failed.values()))
+def _send_missing(
+    source: Source, nodes: Sequence[tuple[Node, Inventory]], progress: Progress
+) -> Delivery:
+    """Nothing is sent if no node has any of its layers: the engine saves a whole image faster."""
+    chain = chain_ids(source.diff_ids)
+    begin = [lowest_missing(chain, inventory.chain_ids) for _, inventory in nodes]
+    if not any(begin):
+        return Delivery({}, {})
+    with source.open(range(min(begin), len(chain))) as content:
+        return send_missing(source.image, content, nodes, begin, progress)
+
+
+def _last_line(error: SeatrialError) -> str:
+    return (error.details or error.cause).rstrip().splitlines()[-1]
 
 
 def _verify(node: Node, image: Image, name: str, clock: Clock) -> None:
     deadline = Deadline.after(FOLLOWS_WITHIN, clock)
     nothing_comes = threading.Condition()
     while True:
-        images = _images_of(node)
-        if _has(images, image.id, name):
+        images = images_of(node)
+        if has(images, image.id, name):
             return
         if deadline.passed:
             named = [each.get("id") for each in images if name in (each.get("repoTags") or ())]

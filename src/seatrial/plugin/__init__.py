@@ -15,6 +15,7 @@ from seatrial.plugin.fixtures import (
     k8s_image_options,
     k8s_namespace,
     k8s_namespace_options,
+    k8s_page,
     k8s_settings,
 )
 from seatrial.plugin.hooks import (
@@ -25,6 +26,7 @@ from seatrial.plugin.hooks import (
     pytest_sessionstart,
 )
 from seatrial.plugin.options import pytest_addoption
+from seatrial.plugin.recording import pytest_terminal_summary
 
 __all__ = [
     "k8s_build_image",
@@ -37,6 +39,7 @@ __all__ = [
     "k8s_image_options",
     "k8s_namespace",
     "k8s_namespace_options",
+    "k8s_page",
     "k8s_settings",
     "pytest_addoption",
     "pytest_configure",
@@ -44,4 +47,5 @@ __all__ = [
     "pytest_report_header",
     "pytest_runtest_makereport",
     "pytest_sessionstart",
+    "pytest_terminal_summary",
 ]

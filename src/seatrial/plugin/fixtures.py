@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seatrial.plugin import recording
 from seatrial.plugin.hooks import TIMELINE, any_failed
 from seatrial.plugin.options import settings_of
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from seatrial.core.settings import Settings
     from seatrial.events import Timeline
     from seatrial.harness import Cluster, Deployer, Http
+    from seatrial.harness.page import Pages
     from seatrial.images import Image
 
 # ruff: noqa: PLC0415 - what is heavy is imported where it is needed, see the package
@@ -176,12 +179,15 @@ def k8s_namespace(
     hub = k8s_cluster.hub
     test = request.node.nodeid
     namespace = k8s_cluster.namespaces.create(test, **k8s_namespace_options)
-    from seatrial.events import Timeline
-
-    request.node.stash[TIMELINE] = Timeline(hub.view(namespace), tie=k8s_settings.event_tie)
-    yield namespace
-    if not k8s_settings.keep_namespace:
-        k8s_cluster.namespaces.delete(namespace)
+    try:
+        request.node.stash[TIMELINE] = recording.timeline_of(
+            request.node, k8s_settings, k8s_cluster, hub.view(namespace)
+        )
+        yield namespace
+    finally:
+        recording.end(request.node)
+        if not k8s_settings.keep_namespace:
+            k8s_cluster.namespaces.delete(namespace)
 
 
 @pytest.fixture
@@ -194,12 +200,13 @@ def k8s_deploy(
     """Applies manifests: `k8s_deploy("fixtures/manifests", images={"flask": image}) -> Release`."""
     from seatrial.harness import Deployer
 
-    return Deployer(
+    deployer = Deployer(
         k8s_cluster,
         k8s_namespace,
         labels=k8s_cluster.namespaces.labels(request.node.nodeid),
         ready_timeout=k8s_settings.ready_timeout,
     )
+    return recording.deployer_of(request.node, deployer)
 
 
 @pytest.fixture
@@ -217,3 +224,21 @@ def k8s_http(k8s_settings: Settings, k8s_cluster: Cluster, k8s_namespace: str) -
     from seatrial.harness import Http
 
     return Http(k8s_cluster, k8s_namespace, timeout=k8s_settings.http_timeout)
+
+
+@pytest.fixture
+def k8s_page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pages]:
+    """Opens the application in a browser: `k8s_page(k8s_http.service("flask", port=5000)).title`.
+
+    A picture of each page is kept in `tmp_path`, and its path printed and put into the JUnit
+    report. Needs the extra `browser`; one that is missing is an error, not a skip.
+    """
+    from seatrial.harness.page import Pages
+
+    def say(picture: Path) -> None:
+        request.node.user_properties.append(("k8s_page", str(picture)))
+        with _loudly(request.config):
+            _progress().note(f"picture {picture}")
+
+    with Pages(tmp_path, say=say) as pages:
+        yield pages

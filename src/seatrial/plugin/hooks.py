@@ -9,6 +9,7 @@ import pytest
 
 from seatrial.core.errors import EventMismatchError, ExpectationError, NotReadyError
 from seatrial.core.settings import CA_VARIABLES
+from seatrial.plugin import recording
 from seatrial.plugin.options import settings_of
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def pytest_runtest_makereport(
     if call.excinfo and isinstance(error, ExpectationError):
         _hide_our_frames(call.excinfo)
     report = yield
+    recording.note_phase(item, report, call.excinfo)
     if report.failed:
         item.config.stash[_FAILED] = True
         timeline = item.stash.get(TIMELINE, None)

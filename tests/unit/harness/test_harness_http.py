@@ -83,7 +83,7 @@ def test_a_route_that_there_is_not_is_refused(world, http):
     with pytest.raises(ConfigurationError) as raised:
         http.service("flask", port=5000, route="ingress")
     assert str(raised.value) == (
-        "there is no route 'ingress'\n-> node-port, port-forward, or none given"
+        "there is no route 'ingress'\n-> node-port, port-forward, load-balancer, or none given"
     )
 
 
@@ -223,3 +223,171 @@ def test_a_first_crash_may_be_the_last(world, http):
         "GET / cannot succeed any more: "
         "Pod/flask-1: container flask crashed 2 times with exit code 3"
     )
+
+
+# --- a load balancer's address
+
+
+def balanced(*ingress, **spec):
+    made = service("flask", NODE_PORT, **{"type": "LoadBalancer", **spec})
+    return {**made, "status": {"loadBalancer": {"ingress": list(ingress)}}}
+
+
+def test_a_service_that_waits_for_an_address_has_a_node_port(world, http):
+    world.objects.put(balanced())
+    assert http.assert_pending("flask") == 30500
+    assert http.assert_pending("flask", port=5000) == 30500
+    with pytest.raises(ConfigurationError, match="has no port 80"):
+        http.assert_pending("flask", port=80)
+
+
+def test_an_address_is_not_pending(world, http):
+    world.objects.put(balanced({"ip": "192.0.2.7"}))
+    with pytest.raises(HttpExpectationError) as raised:
+        http.assert_pending("flask")
+    assert raised.value.cause == (
+        "Service/flask does not wait for an address: it was given 192.0.2.7"
+    )
+
+
+def test_a_load_balancer_without_a_node_port_is_told(world, http):
+    world.objects.put({**balanced(), "spec": {**balanced()["spec"], "ports": [{"port": 5000}]}})
+    with pytest.raises(HttpExpectationError, match="has no node port"):
+        http.assert_pending("flask")
+
+
+@pytest.mark.parametrize(
+    ("ingress", "url"),
+    [
+        ({"ip": "192.0.2.7"}, "http://192.0.2.7:5000"),
+        ({"hostname": "lb.test"}, "http://lb.test:5000"),
+        ({"ip": "2001:db8::7"}, "http://[2001:db8::7]:5000"),
+    ],
+)
+def test_an_address_that_was_given_is_a_route_for_who_asks_for_it(world, http, ingress, url):
+    world.objects.put(balanced(ingress))
+    world.handle.published[30500] = 32001
+    world.hub.shows(pod("flask-1"))
+    with http.service("flask", port=5000, route="load-balancer") as endpoint:
+        assert endpoint.url == url
+        assert endpoint.route.behind() == "Pod/flask-1"
+    # it may be out of reach: nobody is sent there unasked
+    with http.service("flask", port=5000) as endpoint:
+        assert endpoint.url == "http://127.0.0.1:32001"
+
+
+def test_without_an_address_the_ways_out_are_told(world, http):
+    world.objects.put(balanced())
+    with pytest.raises(ConfigurationError) as raised:
+        http.service("flask", port=5000, route="load-balancer")
+    assert str(raised.value) == (
+        "Service/flask has no address of a load balancer (yet)\n"
+        "  status.loadBalancer.ingress is empty; kubectl shows <pending>\n"
+        "-> wait for one: k8s_http.external_address('flask', within=30);\n"
+        "   take route='node-port', which needs nobody's help: such a Service has a node port "
+        "as well;\n"
+        "   or let something give out addresses: on kind, run cloud-provider-kind beside the "
+        "cluster, or\n"
+        "   install MetalLB with addresses of the docker network; on minikube, run "
+        "`minikube tunnel`"
+    )
+
+
+def test_a_service_of_another_type_never_gets_one(world, http):
+    world.objects.put(service())
+    for ask in (
+        lambda: http.service("flask", port=5000, route="load-balancer"),
+        lambda: http.external_address("flask"),
+        lambda: http.assert_pending("flask"),
+    ):
+        with pytest.raises(ConfigurationError, match="is of type ClusterIP, and so gets no addre"):
+            ask()
+
+
+def test_an_address_can_be_waited_for(world, http):
+    stored = world.objects.put(balanced())
+    assert http.external_address("flask", within=2) == ""
+    assert world.clock.now == 2
+    world.hub.shows({**stored, "status": balanced({"ip": "192.0.2.7"})["status"]}, 3)
+    assert http.external_address("flask", within=10) == "192.0.2.7"
+    assert world.clock.now == 5
+
+
+# --- options, replicas, probes
+
+
+def test_an_endpoint_takes_options_of_its_own(world, http):
+    world.objects.put(service())
+    with http.service("flask", port=5000, deadline=3, timeout=1, retry_statuses={418}) as endpoint:
+        assert (endpoint.deadline, endpoint.timeout) == (3, 1)
+        assert endpoint.retry_statuses == {418}
+
+
+def test_a_forward_is_left_as_soon_as_its_pod_is_going(world, http):
+    world.objects.put(service())
+    world.hub.shows(pod("flask-1"))
+    world.hub.shows(pod("flask-2"))
+    with http.service("flask", port=5000) as endpoint:
+        assert endpoint.url == "http://127.0.0.1:40001"
+        world.hub.shows(pod("flask-1", deletionTimestamp="2030-01-01T00:00:00Z"))
+        assert endpoint.url == "http://127.0.0.1:40002"
+        ended = pod("flask-2")
+        ended["status"]["phase"] = "Failed"
+        world.hub.shows(ended)
+        world.hub.shows(pod("flask-3"))
+        assert endpoint.url == "http://127.0.0.1:40003"
+    assert [opened[3] for opened in Forward.opened] == ["flask-1", "flask-2", "flask-3"]
+
+
+def test_a_pod_that_is_not_ready_any_more_keeps_its_forward(world, http):
+    world.objects.put(service())
+    world.hub.shows(pod("flask-1"))
+    with http.service("flask", port=5000) as endpoint:
+        assert endpoint.url == "http://127.0.0.1:40001"
+        # so that /readyz can be asked why
+        world.hub.shows(pod("flask-1", ready=False))
+        assert endpoint.url == "http://127.0.0.1:40001"
+
+
+def test_every_ready_pod_has_an_endpoint_of_its_own(world, http):
+    world.objects.put(service("flask", NODE_PORT))
+    world.handle.published[30500] = 32001
+    for each in (pod("flask-1"), pod("flask-2", ready=False), pod("flask-3")):
+        world.hub.shows(each)
+    with http.service("flask", port=5000) as endpoint:
+        seen = [(name, replica.url) for name, replica in endpoint.each_replica()]
+    assert seen == [("flask-1", "http://127.0.0.1:40001"), ("flask-3", "http://127.0.0.1:40002")]
+
+
+def test_a_replica_that_goes_is_not_replaced_by_another(world, http):
+    world.objects.put(service())
+    world.hub.shows(pod("flask-1"))
+    world.hub.shows(pod("flask-2"))
+    with http.service("flask", port=5000) as endpoint:
+        name, replica = next(endpoint.each_replica())
+        assert name == "flask-1"
+        assert replica._gave_up() is None
+        world.hub.shows(pod("flask-1", deletionTimestamp="2030-01-01T00:00:00Z"))
+        with pytest.raises(HttpExpectationError) as raised:
+            replica.get("/")
+    assert raised.value.cause == ("GET / cannot succeed any more: Pod/flask-1 is gone, or going")
+    assert Forward.opened == ()
+
+
+def test_a_probe_goes_through_the_service(world, http):
+    world.objects.put(service("flask", NODE_PORT))
+    world.handle.published[30500] = 32001
+    with http.service("flask", port=5000) as endpoint:
+        probe = http.probe(endpoint, "/page", rate=7, timeout=2, keep_alive=True)
+    assert probe.url == "http://127.0.0.1:32001/page"
+    assert (probe.rate, probe.timeout, probe.keep_alive) == (7, 2, True)
+    assert probe.clock is world.clock
+
+
+def test_a_probe_of_a_port_forward_is_refused(world, http):
+    world.objects.put(service())
+    world.hub.shows(pod("flask-1"))
+    with http.service("flask", port=5000) as endpoint, pytest.raises(ConfigurationError) as raised:
+        http.probe(endpoint)
+    assert raised.value.cause.startswith("a probe has to go through the Service, not by a port-fo")
+    assert Forward.opened == ()

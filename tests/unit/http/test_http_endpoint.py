@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 import socket
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from http_kit import App
 
-from seatrial.core.errors import CommandError, ExpectationError, HttpExpectationError
+from seatrial.core.errors import (
+    CommandError,
+    ConfigurationError,
+    ExpectationError,
+    HttpExpectationError,
+)
 from seatrial.http import Endpoint, NodePortRoute, Route
 from seatrial.testing import VirtualClock
-
-TIMEOUT = 10.0
-
-
-class App:
-    """An application in a thread; `plan` says how the next requests end: a status, or a fault."""
-
-    def __init__(self):
-        self.plan = []
-        self.seen = []
-        self.gate = threading.Event()
-        handler = type("Handler", (_Handler,), {"app": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=False)
-        self.server.daemon_threads = True
-        socket.socket.bind(self.server.socket, self.server.server_address)
-        self.server.server_activate()
-        self.port = self.server.socket.getsockname()[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def close(self):
-        self.gate.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(TIMEOUT)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    app: App
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # or each answer waits for an acknowledgement, 40 ms
-
-    def log_message(self, *args):
-        pass
-
-    def handle_any(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        self.app.seen.append((self.command, self.path, self.rfile.read(length)))
-        step = self.app.plan.pop(0) if self.app.plan else 200
-        if step == "hang":
-            self.app.gate.wait(TIMEOUT)
-            step = "reset"
-        if step == "reset":
-            self.connection.shutdown(socket.SHUT_RDWR)
-            self.close_connection = True
-            return
-        body = b"Hello from Flask"
-        self.send_response(302 if step == "loop" else 200 if step == "half" else step)
-        if step == "loop":
-            self.send_header("Location", "/again")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body[:5] if step == "half" else body)
-        if step == "half":
-            self.close_connection = True
-
-    do_GET = do_HEAD = do_OPTIONS = do_PUT = do_DELETE = handle_any  # noqa: N815 - http.server's
-    do_POST = do_PATCH = handle_any  # noqa: N815 - names that http.server asks for
 
 
 class FakeRoute:
@@ -90,8 +35,13 @@ class FakeRoute:
             raise first
         return f"http://127.0.0.1:{first}"
 
+    through_service = True
+
     def describe(self):
         return f"fake route {len(self.ports)}"
+
+    def behind(self):
+        return "Pod/web-1"
 
     def renew(self):
         self.renewed += 1
@@ -154,7 +104,7 @@ def test_every_attempt_is_kept_for_the_report(app, endpoint, clock):
     assert first.route == f"node port 127.0.0.1:{app.port}"
     assert [first.result, second.result] == ["503 Service Unavailable", "200 OK"]
     assert first.time == clock.EPOCH
-    assert (second.time - first.time).total_seconds() == pytest.approx(0.05)
+    assert (second.time - first.time).total_seconds() == pytest.approx(0.02)
     assert first.seconds == 0.0
 
 
@@ -163,7 +113,7 @@ def test_what_passes_is_waited_out(app, endpoint, clock, fault):
     app.plan = [fault] * 6
     assert endpoint.get("/").status_code == 200
     assert len(app.seen) == 7
-    assert clock.now == pytest.approx(0.05 + 0.1 + 0.2 + 0.4 + 0.5 + 0.5)
+    assert clock.now == pytest.approx(0.02 + 0.04 + 0.08 + 0.1 + 0.1 + 0.1)
 
 
 def test_other_statuses_are_answers(app, endpoint):
@@ -206,15 +156,15 @@ def test_a_refused_connection_is_retried_for_every_method(app, clock):
 
 def test_the_error_at_the_end_lists_every_attempt(app, clock):
     with nobody() as port, Endpoint(NodePortRoute("127.0.0.1", port), clock=clock) as endpoint:
-        endpoint.deadline = 0.3
+        endpoint.deadline = 0.1
         with pytest.raises(HttpExpectationError) as caught:
             endpoint.get("/")
     assert str(caught.value) == (
-        "GET / did not succeed within 0.3 s: connection refused\n"
+        "GET / did not succeed within 0.1 s: connection refused\n"
         + "\n".join(
             f"  +  {when} s  node port 127.0.0.1:{port}  GET http://127.0.0.1:{port}/"
             "  connection refused (0.000 s)"
-            for when in ("0.00", "0.05", "0.15", "0.30")
+            for when in ("0.00", "0.02", "0.06", "0.10")
         )
     )
     assert isinstance(caught.value, AssertionError)
@@ -222,29 +172,41 @@ def test_the_error_at_the_end_lists_every_attempt(app, clock):
 
 
 def test_a_status_that_stays_is_an_error_with_its_attempts(app, endpoint):
-    app.plan = [503] * 99
+    app.plan = [503] * 999
     with pytest.raises(HttpExpectationError) as caught:
         endpoint.get("/")
     assert caught.value.cause == "GET / did not succeed within 10 s: 503 Service Unavailable"
-    assert len(caught.value.details.splitlines()) == len(app.seen) > 20
+    first, more, last = caught.value.details.splitlines()
+    assert first.startswith("+  0.00 s")
+    assert more == f"           … {len(app.seen) - 2} more like it …"
+    assert last.startswith("+ 10.00 s")
+    assert len(app.seen) > 20
     assert caught.value.__cause__ is None
 
 
-def test_a_very_long_list_of_attempts_is_shortened_in_the_middle(app, endpoint):
-    app.plan = [503] * 999
-    endpoint.deadline = 60
-    with pytest.raises(HttpExpectationError) as caught:
+def test_who_was_to_answer_is_told_of_failures(app, clock):
+    app.plan = [503]
+    with Endpoint(FakeRoute(app.port), clock=clock) as endpoint:
         endpoint.get("/")
-    lines = caught.value.details.splitlines()
-    assert len(lines) == 41
-    assert lines[20] == f"… {len(app.seen) - 40} more attempts …"
-    assert lines[0].startswith("+  0.00 s")
-    assert lines[-1].startswith("+ 60.00 s")
+        endpoint.get(f"http://127.0.0.1:{app.port}/")
+    assert [one.pod for one in endpoint.attempts] == ["Pod/web-1", "", ""]
+    assert endpoint.attempts[0].place == "fake route 1 (Pod/web-1)"
+
+
+def test_what_is_written_down_wrong_is_told_at_once(clock):
+    wrong = ConfigurationError("no container has a port named 'web'")
+    with (
+        Endpoint(FakeRoute(*[wrong] * 9), clock=clock) as endpoint,
+        pytest.raises(ConfigurationError) as caught,
+    ):
+        endpoint.get("/")
+    assert caught.value is wrong
+    assert clock.now == 0
 
 
 def test_only_the_attempts_of_this_request_are_listed(app, endpoint):
     endpoint.get("/")
-    app.plan = [503] * 99
+    app.plan = [503] * 999
     endpoint.deadline = 0
     with pytest.raises(HttpExpectationError) as caught:
         endpoint.get("/")
@@ -259,7 +221,7 @@ def test_pods_that_failed_for_good_end_the_waiting_at_once(app, clock):
         asked.append(clock.now)
         return "Pod/web-1: back-off after 3 crashes" if len(asked) > 2 else None
 
-    app.plan = [503] * 99
+    app.plan = [503] * 999
     route = NodePortRoute("127.0.0.1", app.port)
     with (
         Endpoint(route, clock=clock, gave_up=gave_up) as endpoint,
@@ -290,7 +252,7 @@ def test_the_statuses_to_retry_can_be_chosen(app, clock):
 
 def test_an_answer_that_does_not_come_is_given_up_and_asked_for_again(app, endpoint):
     app.plan = ["hang"]
-    endpoint.timeout = 0.05
+    endpoint.timeout = 0.5  # the second request has no more than that either
     assert endpoint.get("/").status_code == 200
     assert results(endpoint) == ["no answer in time", "200 OK"]
 
@@ -310,7 +272,7 @@ def test_the_time_of_one_attempt_ends_with_the_deadline_but_for_a_last_chance(ap
             given.append(kwargs["timeout"])
             return super().send(request, **kwargs)
 
-    app.plan = [503] * 99
+    app.plan = [503] * 999
     route = NodePortRoute("127.0.0.1", app.port)
     with Watched(route, clock=clock, deadline=4.0, timeout=3.0) as endpoint:
         with pytest.raises(HttpExpectationError):
@@ -357,7 +319,7 @@ def test_a_route_that_is_not_there_yet_is_waited_for(app, clock):
 def test_a_route_that_never_comes_is_the_deployments_fault(clock):
     missing = HttpExpectationError("there is no ready pod to forward a port to")
     with (
-        Endpoint(FakeRoute(*[missing] * 99), clock=clock) as endpoint,
+        Endpoint(FakeRoute(*[missing] * 999), clock=clock) as endpoint,
         pytest.raises(ExpectationError) as caught,
     ):
         endpoint.get("/")
@@ -370,7 +332,7 @@ def test_a_route_that_never_comes_is_the_deployments_fault(clock):
 def test_a_tool_that_fails_is_not_the_deployments_fault(clock):
     broken = CommandError(["kubectl", "port-forward"], status=1, output="no such file")
     with (
-        Endpoint(FakeRoute(*[broken] * 99), clock=clock) as endpoint,
+        Endpoint(FakeRoute(*[broken] * 999), clock=clock) as endpoint,
         pytest.raises(CommandError) as caught,
     ):
         endpoint.get("/")
@@ -409,7 +371,7 @@ def test_waiting_for_a_failure_is_possible_as_well(app, endpoint):
 
 
 def test_waiting_in_vain_tells_what_came_instead(app, endpoint):
-    app.plan = [404] * 99
+    app.plan = [404] * 999
     with pytest.raises(HttpExpectationError) as caught:
         endpoint.wait_for("/later", timeout=1)
     assert caught.value.cause == "GET /later did not succeed within 1 s: 404 Not Found"
@@ -428,3 +390,109 @@ def test_a_real_clock_is_the_default(app):
     with Endpoint(NodePortRoute("127.0.0.1", app.port)) as endpoint:
         assert endpoint.get("/").status_code == 200
     assert endpoint.attempts[0].seconds > 0
+
+
+# --- expectations
+
+
+def test_an_answer_that_is_as_expected_is_given(endpoint):
+    answer = endpoint.expect("/x", contains=["Hello", "Flask"], header={"Content-Length": "16"})
+    assert answer.text == "Hello from Flask"
+
+
+def test_an_answer_that_differs_is_an_error_at_once(app, endpoint, clock):
+    app.plan = [404]
+    with pytest.raises(HttpExpectationError) as caught:
+        endpoint.expect("/x", contains="Hello from Django")
+    assert str(caught.value) == (
+        "GET /x did not answer as expected: status is 404 Not Found, not 200\n"
+        "  status is 404 Not Found, not 200\n"
+        '  body does not contain "Hello from Django"; the line most like it is '
+        '"Hello from Flask"\n'
+        "  \n"
+        f"  the answer, by node port 127.0.0.1:{app.port}: 404 Not Found, no Content-Type, "
+        "16 bytes\n"
+        "  | Hello from Flask"
+    )
+    assert clock.now == 0
+    assert len(app.seen) == 1
+
+
+def test_statuses_of_a_moment_are_retried_unless_they_are_expected(app, endpoint):
+    app.plan = [503, 503]
+    endpoint.expect("/")
+    assert len(app.seen) == 3
+    app.plan = [503]
+    assert endpoint.expect("/", status={503}).status_code == 503
+    assert len(app.seen) == 4
+    app.plan = [503]
+    endpoint.expect("/", method="post", status=503)
+    assert app.seen[-1][0] == "POST"
+
+
+def test_any_answer_can_be_not_yet_for_a_while(app, endpoint, clock):
+    app.plan = [404, 500, "reset"]
+    assert endpoint.expect("/", within=5).status_code == 200
+    app.plan = [404] * 999
+    with pytest.raises(HttpExpectationError) as caught:
+        endpoint.expect("/", within=5)
+    assert caught.value.cause == (
+        "GET / did not answer as expected within 5 s: status is 404 Not Found, not 200"
+    )
+    assert caught.value.details.splitlines()[-1].startswith("+  5.00 s")
+
+
+def test_an_expected_answer_that_never_comes_is_told_as_any_other_request(clock):
+    with nobody() as port, Endpoint(NodePortRoute("127.0.0.1", port), clock=clock) as endpoint:
+        endpoint.deadline = 1
+        with pytest.raises(HttpExpectationError, match=r"^GET / did not succeed within 1 s: conn"):
+            endpoint.expect("/")
+
+
+def test_pods_that_failed_for_good_end_an_expectation_as_well(app, clock):
+    app.plan = [404] * 999
+    route = NodePortRoute("127.0.0.1", app.port)
+    with (
+        Endpoint(route, clock=clock, gave_up=lambda: "Pod/web-1: it crashed") as endpoint,
+        pytest.raises(HttpExpectationError) as caught,
+    ):
+        endpoint.expect("/", within=5)
+    assert caught.value.cause == "GET / cannot succeed any more: Pod/web-1: it crashed"
+    assert len(app.seen) == 1
+
+
+# --- replicas
+
+
+def test_each_replica_has_an_endpoint_that_takes_the_session_along(app, clock):
+    routes = {name: FakeRoute(app.port) for name in ("web-1", "web-2")}
+    route = NodePortRoute("127.0.0.1", app.port)
+
+    def replicas():
+        return [(name, Endpoint(route, clock=clock)) for name, route in routes.items()]
+
+    seen = []
+    with Endpoint(route, clock=clock, replicas=replicas, deadline=3) as endpoint:
+        endpoint.headers["X-Sea"] = "calm"
+        endpoint.cookies.set("who", "me")
+        for name, replica in endpoint.each_replica():
+            answer = replica.get("/")
+            seen.append((name, answer.request.headers["X-Sea"], answer.request.headers["Cookie"]))
+            assert replica.deadline == 3
+            assert routes[name].closed == 0
+    assert seen == [("web-1", "calm", "who=me"), ("web-2", "calm", "who=me")]
+    assert [route.closed for route in routes.values()] == [1, 1]
+
+
+def test_without_a_ready_pod_there_is_no_replica(app):
+    route = NodePortRoute("127.0.0.1", app.port)
+    with (
+        Endpoint(route, replicas=list) as endpoint,
+        pytest.raises(HttpExpectationError, match=r"^there is no ready pod behind node port 127"),
+    ):
+        list(endpoint.each_replica())
+
+
+def test_an_endpoint_of_ones_own_knows_of_no_pods(endpoint):
+    with pytest.raises(ConfigurationError, match="knows of no pods"):
+        list(endpoint.each_replica())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seatrial.core.errors import HttpExpectationError
-from seatrial.http import Forward, NodePortRoute, PortForwardRoute, Route
+from seatrial.http import Forward, LoadBalancerRoute, NodePortRoute, PortForwardRoute, Route
 
 
 class FakeForward:
@@ -25,9 +25,10 @@ class Cluster:
     def __init__(self, pod):
         self.pod = pod
         self.opened = []
+        self.going = set()
 
     def route(self):
-        return PortForwardRoute(lambda: self.pod, self.forward)
+        return PortForwardRoute(lambda: self.pod, self.forward, lambda pod: pod not in self.going)
 
     def forward(self, pod):
         forward: Forward = FakeForward(40000 + len(self.opened))
@@ -51,7 +52,9 @@ def test_a_forward_is_opened_when_it_is_needed_and_kept():
     assert route.describe() == "port-forward, not open"
     assert cluster.opened == []
     assert route.url == route.url == "http://127.0.0.1:40000"
-    assert route.describe() == "port-forward 127.0.0.1:40000 to Pod/web-1"
+    assert route.describe() == "port-forward 127.0.0.1:40000"
+    assert route.behind() == "Pod/web-1"
+    assert not route.through_service
     route.renew()
     assert route.url == "http://127.0.0.1:40000"
     assert len(cluster.opened) == 1
@@ -100,3 +103,43 @@ def test_closing_ends_the_forward_and_may_be_repeated():
     route.close()
     route.close()
     assert cluster.opened[0][1].closed == 1
+
+
+def test_a_pod_that_is_about_to_go_is_left_before_a_request_fails():
+    cluster = Cluster("web-1")
+    route = cluster.route()
+    assert route.url == "http://127.0.0.1:40000"
+    cluster.going.add("web-1")
+    cluster.pod = "web-2"
+    assert route.url == "http://127.0.0.1:40001"
+    assert cluster.opened[0][1].closed == 1
+    assert route.behind() == "Pod/web-2"
+
+
+def test_renewing_keeps_a_forward_that_lives_while_no_pod_is_ready():
+    cluster = Cluster("web-1")
+    route = cluster.route()
+    assert route.url
+    cluster.pod = None
+    route.renew()
+    assert cluster.opened[0][1].closed == 0
+
+
+def test_a_forward_that_was_never_opened_leads_to_nobody():
+    assert Cluster(None).route().behind() == "no ready pod"
+
+
+@pytest.mark.parametrize(
+    ("pods", "told"),
+    [(["a"], "Pod/a"), (["a", "b"], "one of 2 pods"), ([], "no ready pod")],
+)
+def test_a_service_picks_one_of_its_ready_pods(pods, told):
+    assert NodePortRoute("127.0.0.1", 1, lambda: pods).behind() == told
+    assert NodePortRoute("127.0.0.1", 1).behind() == ""
+
+
+def test_a_load_balancer_is_an_address_too():
+    route: Route = LoadBalancerRoute("192.0.2.7", 5000)
+    assert route.url == "http://192.0.2.7:5000"
+    assert route.describe() == "load balancer 192.0.2.7:5000"
+    assert route.through_service

@@ -14,7 +14,8 @@ from seatrial.testing import VirtualClock
 ID = "sha256:app"
 NAME = "docker.io/library/flask:sha-1"
 IMAGE = Image("flask:sha-1", ID, None, 5)
-IMPORT = "ctr --namespace=k8s.io images import -"
+IMPORT = "ctr --namespace=k8s.io images import --snapshotter=overlayfs -"
+ASK = "ask for layers"
 LIST = "crictl images -o json"
 
 
@@ -34,9 +35,9 @@ def test_the_image_goes_into_all_nodes_at_once_and_is_saved_once(engine):
     assert loaded.sent == {"a": 25600, "b": 25600, "c": 25600}
     assert loaded.skipped == ()
     assert loaded.image is IMAGE
-    assert nodes[0].calls == [LIST, IMPORT, LIST]
+    assert nodes[0].calls == [LIST, ASK, IMPORT, LIST]
     assert progress.titles == ["loading image flask:sha-1 into a, b, c"]
-    assert progress.lines[-1] == "0 MB"
+    assert progress.lines[-1] == "25.6 kB"
 
 
 def test_a_node_that_has_it_is_asked_once_and_sent_nothing(engine):
@@ -109,7 +110,7 @@ def test_a_node_that_fails_does_not_hold_up_the_others(engine, when):
     assert str(error.value) == (
         "image flask:sha-1 cannot be loaded into a\n"
         "  a: ctr ended with status 1\n"
-        "    $ ctr --namespace=k8s.io images import -\n"
+        "    $ ctr --namespace=k8s.io images import --snapshotter=overlayfs -\n"
         "    ctr: write: no space left on device\n"
         "-> the disk is full: docker system df, docker image prune"
     )
