@@ -1,8 +1,8 @@
 """What is different between two objects, as a patch, and putting it in again.
 
-JSON merge patches (RFC 7386), with one addition: where the patch has an object and there is a list,
-its keys `0`, `1`, … name the items to be changed. A Pod's conditions are such a list, and mostly one
-of them changes.
+JSON merge patches (RFC 7386), with one addition: where the patch has an object and there is a
+list, its keys `0`, `1`, … name the items to change. A Pod's conditions are such a list, and
+mostly one of them changes.
 
 A patch cannot set a value to null, nor put an object in the place of a list. So a caller that needs
 to be sure compares `merged(old, difference(old, new))` with `new`.

@@ -267,6 +267,17 @@ def test_a_fit_that_is_quick_enough_is_looked_for():
     assert fit(in_order(nested, "Started", within=59), events) is None
 
 
+def test_what_is_near_to_one_way_to_read_a_group_need_not_be_near_to_another():
+    # the first Created cannot be taken, as it is behind Started; the second is far from the first B
+    events = history(
+        (3.75, "B", "Pod/b"), (4.0, "Started", X), (4.25, "B", "Pod/b"), (4.5, "Created", X)
+    )
+    events.append(seen("Created", Y, at=5.0))
+    pattern = any_order(in_order("Created", "Started"), "B", within=1)
+    assert fit(pattern, events) == [4, 1, 2]
+    assert fit(pattern, [events[0], events[1], *events[3:]]) is None
+
+
 def test_a_group_that_is_not_taken_need_not_be_quick():
     events = history((0.0, "A", X), (50.0, "B", X))
     pattern = one_of(in_order("A", "B", within=5), in_order("B", optional(in_order("A", "C"))))
