@@ -378,7 +378,7 @@ def trial(cluster: Cluster, prepared: Prepared, given: argparse.Namespace) -> in
             finally:
                 fleet.end()
     show(batches, bench.injected)
-    print(f"verdicts: {dict(fleet.verdicts)}")
+    print(f"verdicts: {dict(fleet.verdicts)}; of these not done in time, as live: {fleet.late}")
     found = violations(batches, bench.injected, 1 if given.only else ENOUGH)
     for line in found:
         print(f"violated: {line}")
@@ -386,6 +386,7 @@ def trial(cluster: Cluster, prepared: Prepared, given: argparse.Namespace) -> in
         document = {
             "injected": dict(bench.injected),
             "verdicts": dict(fleet.verdicts),
+            "late": fleet.late,
             "batches": [asdict(each) for each in batches],
             "violations": found,
         }

@@ -25,6 +25,10 @@ __all__ = ["Fleet"]
 
 #: seconds for one rollout, a restart of the node in the middle of it included
 PATIENCE = 150.0
+#: the same for one that cannot succeed; its cause is named after a few seconds
+BROKEN_PATIENCE = 20.0
+#: how often a rollout is waited for
+TRIES = 3
 #: seconds for an API server to come back, after all that is done to it
 AWAY = 120.0
 #: an image that every node has
@@ -46,6 +50,8 @@ class Fleet:
         #: verdicts by what was done: `scale`, `restart`, `break`, `mend`
         self.verdicts: Counter[str] = Counter()
         self.wrong: list[str] = []
+        #: verdicts "not yet" at the end of a wait, with which the API server agreed
+        self.late = 0
         self._threads = [
             threading.Thread(target=self._sail, args=(f"ship-{n}", n, seed + n), daemon=True)
             for n in range(count)
@@ -128,25 +134,36 @@ class Fleet:
 
     def _judge(self, name: str, what: str, *, expected: bool) -> None:
         """Wait for the verdict, and hold it against what the API server says of the Deployment."""
-        said = ""
+        for _ in range(TRIES):
+            began = time.monotonic()
+            timeout = PATIENCE if expected else BROKEN_PATIENCE
+            verdict, said = self._wait(name, timeout)
+            self.verdicts[what] += 1
+            late = expected and not verdict and time.monotonic() - began >= timeout
+            if verdict is not expected and not late:
+                self.wrong.append(f"{name} {what}: {'ready' if verdict else said}")
+                return
+            self._compare(name, what, rolled_out=verdict)
+            if not late:
+                return
+            # whoever kills the API server stops the controllers as well: theirs is the delay
+            self.late += 1
+        self.wrong.append(f"{name} {what}: {said}")
+
+    def _wait(self, name: str, timeout: float) -> tuple[bool, str]:
         try:
-            # image pulls are what is broken here; a node that restarts is a finding that heals
             wait_until(
                 ready(f"Deployment/{name}", self._namespace),
                 self._view,
-                timeout=PATIENCE if expected else 20,
+                timeout=timeout,
+                # a node that restarts heals
                 graces={"NodeNotReady": PATIENCE},
             )
-            verdict = True
         except NotReadyError as error:
-            verdict, said = False, str(error).splitlines()[0]
-        self.verdicts[what] += 1
-        if verdict is not expected:
-            self.wrong.append(f"{name} {what}: {'ready' if verdict else said}")
-            return
-        self._compare(name, what, at_least=verdict)
+            return False, str(error).splitlines()[0]
+        return True, ""
 
-    def _compare(self, name: str, what: str, *, at_least: bool) -> None:
+    def _compare(self, name: str, what: str, *, rolled_out: bool) -> None:
         """At one and the same version, the rule of `kubectl rollout status` and ours agree."""
         deadline = Deadline.after(AWAY, SystemClock())
         while not deadline.passed:
@@ -168,7 +185,8 @@ class Fleet:
             done = _is_rolled_out(live)
             if (state.verdict.state is State.SATISFIED) is not done:
                 self.wrong.append(f"{name} {what}: {state.verdict.message}, and live: {done}")
-            if at_least and not _is_updated(live):
+            # a pod may be lost after the verdict, but what is updated stays so
+            if rolled_out and not _is_updated(live):
                 self.wrong.append(f"{name} {what}: called ready before it was updated")
             return
         self.wrong.append(f"{name} {what}: its live state was never seen")

@@ -266,7 +266,11 @@ def test_the_matcher_decides_as_the_rule_says(pattern, occurrences, tie):
     rule = Rule(occurrences, tie)
     places = Matcher(occurrences, tie=tie, opened=OPENED).fit(slots)
     assert (places is not None) is rule.fits(pattern)
+    taken = [(s, p) for s, p in zip(slots, places or (), strict=False) if p is not None]
     for slot, place in zip(slots, places or (), strict=False):
         if place is not None:
             assert next(slot.differences(occurrences[place]), None) is None
             assert all(places[a] is None or rule.follows(places[a], place) for a in slot.after)
+            for group in slot.groups:
+                inside = [rule.times[p] for s, p in taken if group in s.groups]
+                assert group.within is None or max(inside) - min(inside) <= group.within
