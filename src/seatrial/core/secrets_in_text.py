@@ -140,8 +140,6 @@ def option_names_secret(before: Sequence[str], word: str) -> str | None:
         return HIDDEN
     if word.startswith("-p") and len(word) > 2 and not programs.isdisjoint(_SQL_PROGRAMS):
         return f"-p{HIDDEN}"
-    if word.startswith("-u") and ":" in word and "curl" in programs:
-        return f"-u{HIDDEN}"
     return None
 
 

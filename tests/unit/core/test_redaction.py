@@ -221,6 +221,7 @@ def test_tokens_that_their_issuers_mark_are_hidden(name):
         "Get \"https://auth.docker.io/token?scope=repository%3Aflask%3Apull\": dial tcp: EOF",
         "failed to fetch anonymous token: 401 Unauthorized",
         "basic authentication is required",
+        "basic rules apply",
         "the keyboard's author pinned a passage",
         "Back-off restarting failed container flask in pod flask-7d4_shop(1-2)",
         "key=value",

@@ -416,7 +416,10 @@ def test_a_log_that_could_not_be_read_is_replayed_as_such(world, deploy):
     assert answer.text == str(raised.value)
     [asked] = recording.asked
     lost = Recording(Contents(recording.header, recording.contents.records))
-    answer = replay(lost, Asked("wait", asked.question, asked.started, 0, 9.0, "NotReadyError"))
+    others = {"logs": [[NAMESPACE, "another", "flask", False, "hello"]]}
+    answer = replay(
+        lost, Asked("wait", asked.question, asked.started, 0, 9.0, "NotReadyError", more=others)
+    )
     assert "it is not in the recording" in answer.text
 
 
