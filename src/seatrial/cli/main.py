@@ -11,7 +11,6 @@ import click
 from rich.console import Console
 
 from seatrial.cli.replay import replay
-from seatrial.cluster import ClusterOptions, KindProvider
 from seatrial.core.errors import SeatrialError
 from seatrial.core.health import Health
 from seatrial.core.settings import Settings
@@ -21,8 +20,8 @@ from seatrial.setup.doctor import examine
 from seatrial.setup.node_image import NodeImageBuilder
 from seatrial.setup.node_recipe import known_versions
 from seatrial.setup.preparing import artifacts_of, prepare, prepare_image_base
+from seatrial.setup.provision import provider_of, provision
 from seatrial.tools.engine import connect
-from seatrial.tools.toolchain import Toolchain
 
 __all__ = ["main"]
 
@@ -117,24 +116,10 @@ def cluster() -> None:
 def cluster_up(**given: object) -> None:
     """Make a cluster, or find the one that is there, and say how to use it."""
     settings, progress = _settings(**given), ConsoleProgress()
-    prepared = prepare(settings, progress)
-    provider = KindProvider(
-        prepared.client,
-        prepared.kind,
-        prepared.kubectl,
-        settings.state_dir,
-        settings.cluster_timeout,
-    )
-    made = provider.ensure(
-        ClusterOptions(
-            name=settings.cluster_name,
-            kubernetes=prepared.kubernetes,
-            node_image=prepared.node_image,
-        ),
-        progress,
-    )
+    provided = provision(settings, progress)
+    made = provided.provider.ensure(provided.options(), progress)
     click.echo(
-        f"\nLook at it:   {_shown(prepared.kubectl)} --kubeconfig {made.kubeconfig_path} get nodes"
+        f"\nLook at it:   {_shown(provided.kubectl)} --kubeconfig {made.kubeconfig_path} get nodes"
         f"\nTest with it: pytest --seatrial-cluster-name={made.name} --seatrial-keep=always"
         f"\nEnd it:       seatrial cluster down --name {made.name}"
     )
@@ -145,21 +130,14 @@ def cluster_up(**given: object) -> None:
 def cluster_down(**given: object) -> None:
     """Delete a cluster and all that belongs to it. Only clusters of seatrial's own are touched."""
     settings, progress = _settings(**given), ConsoleProgress()
-    _provider(settings).delete(settings.cluster_name, progress)
+    provider_of(settings).delete(settings.cluster_name, progress)
 
 
 @cluster.command("list")
 def cluster_list() -> None:
     """The names of the clusters that seatrial made."""
-    for name in _provider(_settings()).list():
+    for name in provider_of(_settings()).list():
         click.echo(name)
-
-
-def _provider(settings: Settings) -> KindProvider:
-    """For deleting and listing, which the engine alone is enough for."""
-    toolchain = Toolchain(artifacts_of(settings))
-    kind, kubectl = (toolchain.find(name) or Path(name) for name in ("kind", "kubectl"))
-    return KindProvider(connect(), kind, kubectl, settings.state_dir)
 
 
 def _shown(program: Path) -> str:

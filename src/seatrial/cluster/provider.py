@@ -89,6 +89,9 @@ class ClusterHandle(Protocol):
 class Provider(Protocol):
     """Makes clusters, finds them again and takes them away."""
 
+    def list(self) -> Sequence[str]:
+        """The names of all clusters of ours."""
+
     def find(self, name: str) -> ClusterHandle | None:
         """The cluster of ours with that name, or None."""
 

@@ -44,7 +44,7 @@ class Cluster:
         self,
         handle: ClusterHandle,
         *,
-        kind: Path,
+        kind: Path | None,
         kubectl: Path,
         node_image: str,
         client: docker.DockerClient,

@@ -67,34 +67,21 @@ def k8s_cluster(
 
     Gone afterwards, unless it is to be kept (`--seatrial-keep`).
     """
-    from seatrial.cluster import ClusterOptions, KindProvider
     from seatrial.harness import Cluster
-    from seatrial.setup.preparing import prepare
+    from seatrial.setup.provision import provision
 
     with _loudly(request.config):
         progress = _progress()
-        prepared = prepare(k8s_settings, progress)
-        wanted = {
-            "name": k8s_settings.cluster_name,
-            "kubernetes": prepared.kubernetes,
-            "node_image": prepared.node_image,
-            **k8s_cluster_options,
-        }
-        provider = KindProvider(
-            prepared.client,
-            prepared.kind,
-            prepared.kubectl,
-            k8s_settings.state_dir,
-            k8s_settings.cluster_timeout,
-        )
-        options = ClusterOptions(**wanted)
+        provided = provision(k8s_settings, progress)
+        provider = provided.provider
+        options = provided.options(**k8s_cluster_options)
         handle = provider.ensure(options, progress)
     cluster = Cluster(
         handle,
-        kind=prepared.kind,
-        kubectl=prepared.kubectl,
+        kind=provided.kind,
+        kubectl=provided.kubectl,
         node_image=options.node_image,
-        client=prepared.client,
+        client=provided.client,
         progress=progress,
     )
     try:

@@ -105,7 +105,8 @@ def pytest_fixture_setup(
     cluster = request.getfixturevalue("k8s_cluster")
     option.cluster_name = cluster.name
     option.kubeconfig = str(cluster.kubeconfig_path)
-    option.kind_bin = str(cluster.kind_path)
+    # None is pytest-kind's word for: look for one, should it ever be called
+    option.kind_bin = str(cluster.kind_path) if cluster.kind_path else None
     option.kind_kubectl_bin = str(cluster.kubectl_path)
     option.kind_image = cluster.node_image
     option.keep_cluster = True

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from seatrial.cli import main
 from seatrial.core.errors import CommandError, EngineError
 from seatrial.core.health import Finding, Health
+from seatrial.setup import provision
 from seatrial.setup.node_recipe import known_versions
 
 module = importlib.import_module("seatrial.cli.main")
@@ -61,7 +62,10 @@ def nothing_real(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "prepare", prepare)
     monkeypatch.setattr(module, "prepare_image_base", lambda settings, client, progress: seen.base)
     monkeypatch.setattr(module, "connect", lambda: "the client")
-    monkeypatch.setattr(module, "KindProvider", FakeProvider)
+    for name, fake in (
+        ("prepare", prepare), ("connect", lambda: "the client"), ("KindProvider", FakeProvider),
+    ):  # fmt: skip
+        monkeypatch.setattr(provision, name, fake)
     return seen
 
 
@@ -120,7 +124,7 @@ def test_a_command_that_failed_is_shown_so_that_it_can_be_pasted(monkeypatch):
     def fail(settings, progress):
         raise CommandError(["/t/kind", "create", "a b"], status=1, output="no space left")
 
-    monkeypatch.setattr(module, "prepare", fail)
+    monkeypatch.setattr(provision, "prepare", fail)
     result = seatrial("cluster", "up")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [

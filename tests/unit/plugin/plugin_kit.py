@@ -11,12 +11,11 @@ from fake_apiserver import FakeApiServer
 # What a run inside imports for the first time is forgotten at its end, so that the next one would
 # import it anew: all that the fixtures import is imported here.
 import seatrial
-import seatrial.cluster
 import seatrial.harness
 import seatrial.report.console
 import seatrial.report.events
 from seatrial.core.settings import CA_VARIABLES
-from seatrial.setup import preparing
+from seatrial.setup import preparing, provision
 
 IMPORTED = (seatrial.event, seatrial.ready, seatrial.report.console, seatrial.report.events)
 
@@ -105,8 +104,8 @@ class Machine:
                 machine.images.append({**self.options, **options})
                 return "an image"
 
-        patch.setattr(seatrial.cluster, "KindProvider", Provider)
-        patch.setattr(preparing, "prepare", prepare)
+        patch.setattr(provision, "KindProvider", Provider)
+        patch.setattr(provision, "prepare", prepare)
         patch.setattr(preparing, "prepare_image_base", lambda settings, client, _: f"on {client}")
         patch.setattr(seatrial.harness, "ImageFactory", Factory)
 

@@ -172,7 +172,7 @@ def test_a_machine_that_cannot_be_prepared_fails_the_set_up(machine):
     def prepare(settings, progress):
         raise EngineError("no Docker engine answers", hint="seatrial setup")
 
-    machine.monkeypatch.setattr("seatrial.setup.preparing.prepare", prepare)
+    machine.monkeypatch.setattr("seatrial.setup.provision.prepare", prepare)
     result = machine.tests(USES)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
