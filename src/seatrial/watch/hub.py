@@ -197,6 +197,10 @@ class Hub:
                 self._listed.add(stream)
             for delta in deltas:
                 self._record(stream, delta)
+            if stream.retired:
+                # its kind may be defined again, and is watched anew then
+                del self._streams[stream.scope]
+                self._listed.discard(stream)
             if self._log.full:
                 self._trim()
             self._changed.notify_all()

@@ -47,6 +47,7 @@ WORTH_IT = 10.0
 # no number of tries changes these
 _REFUSED = frozenset({400, 401, 403, 404, 405, 422})
 _GONE = 410
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class Stream:
         self.scope = scope
         #: why the stream has ended for good
         self.failure: SeatrialError | None = None
+        #: whether it has ended since its kind is not served any more
+        self.retired = False
         #: the latest thing that went wrong and is being retried
         self.trouble: ApiError | None = None
         self._connection = connection
@@ -167,8 +170,7 @@ class Stream:
                         f"the watch of {self.scope} had to start over: {error.cause}"
                     )
                 elif self._is_final(error):
-                    self.failure = error
-                    self._deliver(self, ())
+                    self._end(error)
                     return
             self._pause()
 
@@ -180,6 +182,20 @@ class Stream:
         if self._refused_since is None:
             self._refused_since = now
         return not self._listed or now - self._refused_since >= FORBEARANCE
+
+    def _end(self, error: ApiError) -> None:
+        """Fail; but where the kind is gone for good, so are its objects, and that is no failure.
+
+        A path that is not served any more is a CustomResourceDefinition, or a version of it, that
+        was deleted: of a kind that is served even a namespace that is not there can be listed.
+        """
+        if error.status != _NOT_FOUND or not self._listed:
+            self.failure = error
+            self._deliver(self, ())
+            return
+        self.retired = True
+        gap = Delta(Change.GAP, note=f"{self.scope.resource.plural} are not served any more")
+        self._deliver(self, [gap, *(Delta(Change.DELETED, obj) for obj in self._known.values())])
 
     def _pause(self) -> None:
         if not self._fruitless:

@@ -392,6 +392,33 @@ def test_being_forbidden_for_good_ends_all_waiting(fake, hub, monkeypatch):
     hub.view("other").check()
 
 
+def test_a_kind_that_is_not_served_any_more_is_no_failure_and_can_be_watched_anew(
+    fake, hub, monkeypatch
+):
+    monkeypatch.setattr("seatrial.watch.stream.FORBEARANCE", 0.0)
+    fake.put(pod("old"))
+    hub.open("Pod")
+    fake.wait_for_watches(1)
+    fake.refuse("watch", 404, "NotFound", "page not found")
+    fake.put(pod("older"))
+    story = ["LISTED old Pending", "ADDED older Pending"]
+    until_told(hub, *story)
+    fake.end()
+    story += ["GAP", "DELETED old Pending", "DELETED older Pending"]
+    until_told(hub, *story)
+    assert hub.records("Pod")[2].note == "pods are not served any more"
+    assert not list(hub.snapshot().all("Pod"))
+    hub.check()
+
+    for name in ("old", "older"):
+        fake.remove("Pod", name, "demo")
+    fake.put(pod("new"))
+    hub.open("Pod")
+    until_told(hub, *story, "LISTED new Pending")
+    fake.put(pod("newer"))
+    until_told(hub, *story, "LISTED new Pending", "ADDED newer Pending")
+
+
 def test_an_unknown_kind_is_told_with_what_is_near(hub):
     with pytest.raises(ConfigurationError, match="the cluster knows no kind 'Evnt'"):
         hub.open("Evnt")
