@@ -7,6 +7,7 @@ container runtime does with localhost; the engine pushes to the same port as it 
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -96,11 +97,19 @@ class Registry:
         return cls(cluster, service["spec"]["ports"][0]["nodePort"])
 
     def push(self, image: Image, name: str) -> str:
-        """Push an image under a name (`flask:pulled`) and give the reference that nodes pull."""
+        """Push a copy of an image as `name` (`flask:pulled`) and give the reference for nodes.
+
+        The copy has an id of its own. An image that a kubelet (1.35 and newer) has pulled under one
+        name it asks the registry for under every other name as well, were it loaded or not.
+        """
         repository, _, tag = name.rpartition(":")
         client = self.cluster.client
         published = f"127.0.0.1:{self.cluster.handle.host_port(self.node_port)}/{repository}"
-        client.api.tag(image.id, published, tag)
+        client.images.build(
+            fileobj=io.BytesIO(f"FROM {image.reference}\nLABEL pushed=as-{tag}\n".encode()),
+            tag=f"{published}:{tag}",
+            rm=True,
+        )
         try:
             for line in client.api.push(published, tag, stream=True, decode=True):
                 assert "error" not in line, line["error"]

@@ -78,6 +78,11 @@ class Discovery:
                 raise self._unknown(kind, api_version)
             return found
 
+    def forget(self, resource: Resource) -> None:
+        """Ask the server anew for what is served beside this one, which it says is not."""
+        with self._lock:
+            self._known.pop(resource.api_version, None)
+
     def _look(self, kind: str, api_version: str | None) -> Resource | None:
         candidates = [api_version] if api_version else self._preferred()
         for candidate in candidates:

@@ -18,7 +18,7 @@ from seatrial.core.model import Change, Record, Snapshot, dig
 from seatrial.kube import Connection
 from seatrial.watch.log import KEPT, Log
 from seatrial.watch.shelf import Admission, Shelf
-from seatrial.watch.stream import Delta, Scope, Stream
+from seatrial.watch.stream import NOT_FOUND, Delta, Scope, Stream
 
 __all__ = ["Hub", "View"]
 
@@ -101,6 +101,10 @@ class Hub:
                 self._streams.pop(stream.scope, None)
         stream.stop()
         if stream.failure:
+            if isinstance(stream.failure, ApiError) and stream.failure.status == NOT_FOUND:
+                # what discovery told may be from before a definition was deleted
+                self._connection.discovery.forget(resource)
+                self._connection.discovery.find(kind, api_version)
             raise stream.failure.with_traceback(None)
         trouble = stream.trouble
         raise ApiError(

@@ -26,7 +26,7 @@ from seatrial.core.model import Change, Object, dig
 from seatrial.kube import Connection, LineStream, Objects, Resource, refusal
 from seatrial.watch.folding import folded
 
-__all__ = ["Delta", "Scope", "Stream", "newer"]
+__all__ = ["NOT_FOUND", "Delta", "Scope", "Stream", "newer"]
 
 #: seconds after which the server is asked to end a watch; else it picks 30 to 60 minutes
 WATCH_TIMEOUT = 3600
@@ -47,7 +47,7 @@ WORTH_IT = 10.0
 # no number of tries changes these
 _REFUSED = frozenset({400, 401, 403, 404, 405, 422})
 _GONE = 410
-_NOT_FOUND = 404
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Stream:
         A path that is not served any more is a CustomResourceDefinition, or a version of it, that
         was deleted: of a kind that is served even a namespace that is not there can be listed.
         """
-        if error.status != _NOT_FOUND or not self._listed:
+        if error.status != NOT_FOUND or not self._listed:
             self.failure = error
             self._deliver(self, ())
             return

@@ -419,6 +419,17 @@ def test_a_kind_that_is_not_served_any_more_is_no_failure_and_can_be_watched_ane
     until_told(hub, *story, "LISTED new Pending", "ADDED newer Pending")
 
 
+def test_a_kind_that_discovery_remembers_but_nobody_serves_is_an_unknown_one(fake, hub):
+    gone = {"where": lambda one: one.path.endswith("/pods"), "times": 9}
+    hub.open("Event")
+    fake.refuse("read", 404, "NotFound", "page not found", **gone)
+    with pytest.raises(ApiError, match="page not found"):  # it is said to be served, and is not
+        hub.open("Pod")
+    fake.resources["v1"] = [kind for kind in fake.resources["v1"] if kind[0] != "Pod"]
+    with pytest.raises(ConfigurationError, match="the cluster knows no kind 'Pod'"):
+        hub.open("Pod")
+
+
 def test_an_unknown_kind_is_told_with_what_is_near(hub):
     with pytest.raises(ConfigurationError, match="the cluster knows no kind 'Evnt'"):
         hub.open("Evnt")

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seatrial.core.model import dig
+from seatrial.core.references import Reference
 from seatrial.readiness.finding import Finding
 from seatrial.readiness.pods import ContainerView
 from seatrial.readiness.wording import one_line
@@ -44,6 +46,13 @@ _LOAD = (
 _ALWAYS = (
     "imagePullPolicy is Always, so the node asks the registry even if the image was loaded into "
     "it: set imagePullPolicy: IfNotPresent, and a tag other than :latest, which implies Always"
+)
+#: the feature gate KubeletEnsureSecretPulledImages, on by default from 1.35
+_VERIFIED = (
+    "the node has this image, but its kubelet (Kubernetes 1.35 and newer) asks the registry first, "
+    "since it once pulled the same image under another name: give what is pulled and what is "
+    "loaded different content, or the node's kubelet imagePullCredentialsVerificationPolicy: "
+    "NeverVerify"
 )
 
 
@@ -199,5 +208,18 @@ def _hint(container: ContainerView, answer: _Answer) -> str:
     lines = [answer.hint] if answer.hint else []
     if answer.may_be_loaded:
         always = container.spec.get("imagePullPolicy") == "Always"
-        lines.insert(0, _ALWAYS if always else _LOAD)
+        lines.insert(0, _ALWAYS if always else _VERIFIED if _is_on_node(container) else _LOAD)
     return "\n".join(lines)
+
+
+def _is_on_node(container: ContainerView) -> bool:
+    """Whether the node tells of an image of that name; it does so every few minutes."""
+    node = container.pod.snapshot.get(
+        "Node", dig(container.pod.object, "spec", "nodeName", default="")
+    )
+    try:
+        wanted = str(Reference.parse(container.image))
+    except ValueError:
+        return False
+    images = dig(node, "status", "images", default=[]) if node else []
+    return any(wanted in image.get("names", ()) for image in images)
