@@ -12,7 +12,7 @@ from seatrial.setup import debian
 
 __all__ = ["ensure_browser", "examine_browser", "is_wanted"]
 
-#: Debian's own; its Chromium comes without a font that a page would choose
+#: with the font that stands for Arial, Helvetica and Times, which many pages ask for
 PACKAGES = ("chromium", "fonts-liberation")
 
 
