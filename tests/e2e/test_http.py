@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pod_routes import keep_inside
 
-from seatrial import HttpExpectationError
+from seatrial import HttpExpectationError, NotReadyError
 from seatrial.core.errors import ConfigurationError
 from seatrial.core.model import dig
+from seatrial.manifests import Patch
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +121,58 @@ def test_requests_end_as_soon_as_the_pods_have_failed_for_good(
         assert len(lines) < 20
         took = endpoint.attempts[-1].time - endpoint.attempts[0].time
         assert took.total_seconds() < 40
+
+
+# --- a port that leads nowhere
+
+
+@pytest.fixture
+def misled(manifests, k8s_deploy, k8s_image):
+    """The application behind a Service that leads to another port."""
+
+    def deploy(target):
+        port = {"port": 5000, "targetPort": target}
+        patch = {"spec": {"ports": [port]}}
+        return k8s_deploy(
+            manifests, images={"flask": k8s_image}, patches=[Patch("Service/flask", patch)]
+        )
+
+    return deploy
+
+
+def test_a_target_port_that_no_container_has_is_told_before_any_request(misled, k8s_http):
+    """A pod has no endpoint by that port, and Kubernetes calls it ready there all the same."""
+    with pytest.raises(NotReadyError) as raised:
+        misled("htpp").wait_ready(timeout=60)
+    words = (
+        "Service/flask leads its port 5000 to a container's port 'htpp' (TCP), and no container "
+        "of its pods has one of that name"
+    )
+    lines = str(raised.value).splitlines()
+    assert lines[0] == words
+    assert "    the ports of the containers: http (5000, TCP) of container flask" in lines
+    assert lines[-1] == "-> did you mean 'http'?"
+    with pytest.raises(ConfigurationError) as refused:
+        k8s_http.service("flask", port=5000)
+    assert refused.value.cause == words
+
+
+@pytest.mark.parametrize("route", ["node-port", "port-forward"])
+def test_a_port_that_nobody_listens_on_is_told_soon(misled, k8s_http, route):
+    release = misled(5001)
+    release.wait_ready()
+    (pod,) = names(release.pods())
+    endpoint = k8s_http.service("flask", port=5000, route=route, deadline=60)
+    with pytest.raises(HttpExpectationError) as raised:
+        endpoint.get("/")
+    assert raised.value.cause == (
+        f"GET / cannot succeed any more: nothing listens on port 5001 of Pod/{pod}, where "
+        "Service/flask leads its port 5000 (the ports of the containers: http (5000, TCP) of "
+        "container flask)"
+    )
+    took = endpoint.attempts[-1].time - endpoint.attempts[0].time
+    assert took.total_seconds() < 15
+    # not closed: the fixture does so, or a kubectl would be left behind
 
 
 # --- replicas

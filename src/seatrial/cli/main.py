@@ -16,6 +16,7 @@ from seatrial.core.health import Health
 from seatrial.core.settings import Settings
 from seatrial.report.console import ConsoleProgress
 from seatrial.report.doctor import findings_table
+from seatrial.setup.browser import ensure_browser
 from seatrial.setup.doctor import examine
 from seatrial.setup.node_image import NodeImageBuilder
 from seatrial.setup.node_recipe import known_versions
@@ -62,7 +63,8 @@ _kubernetes = click.option("--kubernetes", help="Version of Kubernetes, such as 
 def setup(**given: object) -> None:
     """Install, fetch or build all that the tests need: engine, tools, node image, base image.
 
-    What is there is left as it is: a second run takes seconds.
+    A browser as well, where the extra `browser` is installed. What is there is left as it is: a
+    second run takes seconds.
     """
     settings, progress = _settings(**given), ConsoleProgress()
     prepared = prepare(settings, progress)
@@ -71,6 +73,8 @@ def setup(**given: object) -> None:
     progress.note(f"kubectl     {prepared.kubectl}")
     progress.note(f"node image  {prepared.node_image}")
     progress.note(f"base image  {base or 'the one in your Dockerfile'}")
+    if browser := ensure_browser(progress):
+        progress.note(f"browser     {browser}")
 
 
 @main.command()

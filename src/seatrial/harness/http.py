@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
-from seatrial.core.clock import Deadline
+from seatrial.core.clock import Clock, Deadline
 from seatrial.core.errors import ConfigurationError, HttpExpectationError
 from seatrial.core.feed import wait_on
-from seatrial.core.model import Object, ObjectRef, State, dig
+from seatrial.core.model import Object, ObjectRef, Snapshot, State, dig
 from seatrial.events import Timeline
 from seatrial.harness.cluster import Cluster
+from seatrial.harness.ports import ClosedPort, TargetPort
 from seatrial.harness.probing import ServiceProbe
 from seatrial.http import Endpoint, LoadBalancerRoute, NodePortRoute, PortForwardRoute, Route
-from seatrial.kube import PortForward
+from seatrial.kube import PortForward, is_closed_inside
 from seatrial.readiness import diagnose
 from seatrial.readiness.status import status
 
@@ -33,12 +35,16 @@ ADDRESS_HINT = (
 
 @dataclass(frozen=True)
 class Http:
-    """Endpoints of one namespace: `k8s_http.service("flask", port=5000).get("/")`."""
+    """Endpoints of one namespace: `k8s_http.service("flask", port=5000).get("/")`.
+
+    `close` closes all that it made and nobody closed; it is a context manager as well.
+    """
 
     cluster: Cluster
     namespace: str
     timeout: float = 10.0
     """Seconds for which an endpoint goes on asking."""
+    _made: list[Endpoint] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def service(self, name: str, *, port: int, route: str = "", **options: Any) -> Endpoint:
         """An endpoint that leads to a port of a Service, from outside the cluster.
@@ -48,15 +54,43 @@ class Http:
         first of the first two that is possible: an address may be out of this machine's reach.
         `options` are those of `Endpoint`, such as `deadline`, `timeout`, `retry_statuses`.
 
-        Raises `ConfigurationError` for a Service, a port or a route that is not there.
+        Raises `ConfigurationError` for a Service, a port or a route that is not there, and for a
+        port whose targetPort is a name that no container has.
         """
         service = self._service(name)
-        return Endpoint(
-            self._route(service, _port(service, port), route),
-            gave_up=lambda: self._gave_up(self._selected(service)),
-            replicas=lambda: self._replicas(service, _port(service, port)),
-            **{"deadline": self.timeout, **options},
+        target = TargetPort(service, _port(service, port))
+        target.check(self._snapshot())
+        closed = ClosedPort(
+            target,
+            ready=lambda: self._ready_pods(service),
+            is_closed=self._is_closed,
+            clock=self._clock,
         )
+        endpoint = Endpoint(
+            self._route(target, route),
+            gave_up=lambda: self._gave_up(target) or closed.verdict(endpoint.attempts),
+            explain=closed.explain,
+            replicas=lambda: self._replicas(target),
+            **{"deadline": self.timeout, "clock": self._clock, **options},
+        )
+        self._made.append(endpoint)
+        return endpoint
+
+    def close(self) -> None:
+        """Close every endpoint that was made here; any number of times."""
+        while self._made:
+            self._made.pop().close()
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def external_address(self, name: str, *, within: float = 0.0) -> str:
         """The address that a load balancer's provider gave to the Service; empty while there is
@@ -142,6 +176,13 @@ class Http:
 
     # --- inside
 
+    @property
+    def _clock(self) -> Clock:
+        return self.cluster.hub.view(self.namespace).clock
+
+    def _snapshot(self) -> Snapshot:
+        return self.cluster.hub.view(self.namespace).snapshot()
+
     def _service(self, name: str) -> Object:
         service = self.cluster.objects.get("v1", "Service", name, self.namespace)
         if service is None:
@@ -151,7 +192,8 @@ class Http:
             )
         return service
 
-    def _route(self, service: Object, port: Object, wanted: str) -> Route:
+    def _route(self, target: TargetPort, wanted: str) -> Route:
+        service, port = target.service, target.port
         if wanted not in ("", *ROUTES):
             raise ConfigurationError(
                 f"there is no route {wanted!r}", hint=f"{', '.join(ROUTES)}, or none given"
@@ -170,7 +212,7 @@ class Http:
             return NodePortRoute("127.0.0.1", published, lambda: self._ready(service))
         return PortForwardRoute(
             lambda: next(iter(self._ready(service)), None),
-            lambda pod: self._forward(pod, port),
+            lambda pod: self._forward(pod, target),
             self._stays,
         )
 
@@ -186,82 +228,101 @@ class Http:
             )
         return LoadBalancerRoute(address, port["port"], lambda: self._ready(service))
 
-    def _forward(self, pod: str, port: Object) -> PortForward:
+    def _forward(self, pod: str, target: TargetPort) -> PortForward:
+        found = self._snapshot().get("Pod", pod, self.namespace) or {}
         return PortForward(
             self.cluster.kubectl_path,
             self.cluster.kubeconfig_path,
             self.namespace,
             pod,
-            self._container_port(pod, port),
+            target.number_in(found),
+        )
+
+    def _is_closed(self, pod: str, port: int) -> bool:
+        return is_closed_inside(
+            self.cluster.kubectl_path, self.cluster.kubeconfig_path, self.namespace, pod, port
         )
 
     def _selected(self, service: Object) -> list[Object]:
         selector = dig(service, "spec", "selector", default={})
-        pods = self.cluster.hub.view(self.namespace).snapshot().all("Pod", self.namespace)
         return [
             pod
-            for pod in pods
+            for pod in self._snapshot().all("Pod", self.namespace)
             if selector
             and selector.items() <= dig(pod, "metadata", "labels", default={}).items()
             and not dig(pod, "metadata", "deletionTimestamp")
         ]
 
+    def _ready_pods(self, service: Object) -> list[Object]:
+        """The ready pods that the Service selects."""
+        snapshot = self._snapshot()
+        return [
+            pod
+            for pod in self._selected(service)
+            if status(ObjectRef.of(pod), snapshot).state is State.SATISFIED
+        ]
+
     def _ready(self, service: Object) -> list[str]:
-        """The names of the ready pods that the Service selects."""
-        snapshot = self.cluster.hub.view(self.namespace).snapshot()
-        refs = [ObjectRef.of(pod) for pod in self._selected(service)]
-        return [ref.name for ref in refs if status(ref, snapshot).state is State.SATISFIED]
+        return [ObjectRef.of(pod).name for pod in self._ready_pods(service)]
 
     def _stays(self, pod: str) -> bool:
         """Whether a pod is there, and neither ended nor about to."""
-        found = self.cluster.hub.view(self.namespace).snapshot().get("Pod", pod, self.namespace)
+        found = self._snapshot().get("Pod", pod, self.namespace)
         return (
             found is not None
             and not dig(found, "metadata", "deletionTimestamp")
             and dig(found, "status", "phase") not in ("Succeeded", "Failed")
         )
 
-    def _replicas(self, service: Object, port: Object) -> Iterator[tuple[str, Endpoint]]:
+    def _replicas(self, target: TargetPort) -> Iterator[tuple[str, Endpoint]]:
         """The pods that are ready now; a port-forward is opened by the first request."""
-        for name in self._ready(service):
-            yield name, self._replica(name, port)
+        for name in self._ready(target.service):
+            yield name, self._replica(name, target)
 
-    def _replica(self, pod: str, port: Object) -> Endpoint:
+    def _replica(self, pod: str, target: TargetPort) -> Endpoint:
         route = PortForwardRoute(
-            lambda: pod if self._stays(pod) else None, lambda pod: self._forward(pod, port)
+            lambda: pod if self._stays(pod) else None, lambda pod: self._forward(pod, target)
         )
 
         def gave_up() -> str | None:
             if not self._stays(pod):
                 return f"Pod/{pod} is gone, or going"
-            found = self.cluster.hub.view(self.namespace).snapshot().get("Pod", pod, self.namespace)
-            return self._gave_up([found] if found else [])
+            return self._all_failed([ObjectRef("Pod", pod, self.namespace)])
 
-        return Endpoint(route, deadline=self.timeout, gave_up=gave_up)
+        endpoint = Endpoint(route, deadline=self.timeout, gave_up=gave_up, clock=self._clock)
+        self._made.append(endpoint)
+        return endpoint
 
-    def _container_port(self, pod: str, port: Object) -> int:
-        """The number of the target port, which may be the name of a container's port."""
-        target = dig(port, "targetPort", default=port["port"])
-        if isinstance(target, int):
-            return target
-        found = self.cluster.objects.get("v1", "Pod", pod, self.namespace)
-        for container in dig(found, "spec", "containers", default=[]):
-            for named in dig(container, "ports", default=[]):
-                if named.get("name") == target:
-                    return int(named["containerPort"])
-        raise ConfigurationError(
-            f"no container of Pod/{pod} has a port named {target!r}",
-            hint="the Service's targetPort must be the name of a containerPort, or a number",
-        )
+    def _gave_up(self, target: TargetPort) -> str | None:
+        """Why nobody will ever answer there, if that is so."""
+        try:
+            target.check(self._snapshot())
+        except ConfigurationError as error:
+            return f"{error.cause} ({error.hint})"
+        pods = self._selected(target.service)
+        # where there are none, they may have been refused
+        return self._all_failed(map(ObjectRef.of, pods or self._workloads(target.service)))
 
-    def _gave_up(self, pods: Collection[Object]) -> str | None:
-        """Why none of these pods will ever answer, if that is so."""
-        snapshot = self.cluster.hub.view(self.namespace).snapshot()
+    def _workloads(self, service: Object) -> list[Object]:
+        """What makes the pods that the Service selects."""
+        selector = dig(service, "spec", "selector", default={})
+        return [
+            obj
+            for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+            for obj in self._snapshot().all(kind, self.namespace)
+            if selector
+            and selector.items()
+            <= dig(obj, "spec", "template", "metadata", "labels", default={}).items()
+            and not dig(obj, "metadata", "ownerReferences")
+        ]
+
+    def _all_failed(self, refs: Iterable[ObjectRef]) -> str | None:
+        """Why none of these pods, or of those that these make, will ever answer."""
+        snapshot = self._snapshot()
         reasons = []
-        for pod in pods:
+        for ref in refs:
             # a first crash may be the last, and what has a grace may heal
-            found = diagnose(snapshot, ObjectRef.of(pod))
-            certain = [f for f in found if f.grace == 0 and f.crashes != 1]
+            certain = [f for f in diagnose(snapshot, ref) if f.grace == 0 and f.crashes != 1]
             if not certain:
                 return None
             reasons.append(certain[0].message)

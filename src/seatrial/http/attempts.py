@@ -31,6 +31,8 @@ class Attempt:
     pod: str = ""
     """Who was to answer, as far as it is known: `Pod/flask-1`, `one of 2 pods`, or nothing. Through
     a Service it is looked up for failures alone."""
+    status: int = 0
+    """Of the answer; 0 where none came."""
 
     @property
     def place(self) -> str:

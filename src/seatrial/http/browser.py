@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser as PlaywrightBrowser
     from playwright.sync_api import Page as PlaywrightPage
 
-__all__ = ["PROGRAMS", "Browser", "Page", "find_program"]
+__all__ = ["PROGRAMS", "WAYS_OUT", "Browser", "NoBrowserError", "Page", "find_program"]
 
 #: names of the system's browser, Debian's first
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -46,8 +46,18 @@ SMALL_MEMORY = "--disable-dev-shm-usage"
 #: pixels of the window, and so of a picture of a page that is not longer
 WIDTH, HEIGHT = 1280, 800
 
+#: how one comes by a browser
+WAYS_OUT = (
+    "`seatrial setup` installs one on Debian as root; else `playwright install chromium`,\n"
+    "or your system's package of Chromium or Chrome"
+)
+
 #: what Playwright says where it has no browser of its own
 NOT_INSTALLED = "Executable doesn't exist"
+
+
+class NoBrowserError(SetupError):
+    """There is none at all, so that one could be installed."""
 
 
 def find_program(which: Callable[[str], str | None] = shutil.which) -> Path | None:
@@ -68,6 +78,14 @@ class Browser:
         self._program = program
         self._playwright: Any = None
         self._browser: PlaywrightBrowser | None = None
+        self._which = ""
+
+    def start(self) -> str:
+        """Start the browser unless it runs, and say which it is: `Chromium 156.0 (/usr/bin/x)`.
+
+        Raises `SetupError` where there is no Playwright or no browser, or it does not start.
+        """
+        return f"Chromium {self._started().version} ({self._which})"
 
     def open(self, url: str, *, timeout: float = 10.0) -> Page:
         """Open `url` and give the page once it is loaded.
@@ -75,7 +93,7 @@ class Browser:
         Raises `SetupError` where there is no Playwright or no browser, and `HttpExpectationError`
         for a page that does not load within `timeout` seconds.
         """
-        browser = self._browser or self._start()
+        browser = self._started()
         driver = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         problems: list[str] = []
         driver.on("pageerror", lambda error: problems.append(f"error: {error}"))
@@ -119,7 +137,9 @@ class Browser:
         found: type[Exception] = importlib.import_module("playwright.sync_api").Error
         return found
 
-    def _start(self) -> PlaywrightBrowser:
+    def _started(self) -> PlaywrightBrowser:
+        if self._browser is not None:
+            return self._browser
         try:
             api = importlib.import_module("playwright.sync_api")
         except ImportError as error:
@@ -150,19 +170,20 @@ class Browser:
             if NOT_INSTALLED not in str(error):
                 raise _unstartable("Playwright's own Chromium", error) from error
         else:
+            self._which = "Playwright's own"
             return own
         program = self._program()
         if program is None:
-            raise SetupError(
+            raise NoBrowserError(
                 "there is no browser: neither Playwright's own, nor one of the system's",
                 details=f"looked for {', '.join(PROGRAMS)} on PATH",
-                hint="seatrial setup --browser, or apt-get install chromium,\n"
-                "or playwright install chromium",
+                hint=WAYS_OUT,
             )
         try:
             systems: PlaywrightBrowser = launch(executable_path=str(program), **options)
         except self._error as error:
             raise _unstartable(str(program), error) from error
+        self._which = str(program)
         return systems
 
     @property

@@ -55,6 +55,8 @@ class _Outcome:
     error: BaseException | None = None
     verdict: str = ""
     """Why the pods behind the endpoint have failed for good, if they have."""
+    explain: Callable[[], str] = str
+    """What may be the matter where no answer came."""
 
     def fail(self) -> NoReturn:
         """Raise the error for a request that was not answered as it should be."""
@@ -69,7 +71,8 @@ class _Outcome:
         else:
             cause = f"{what} failed: {result}"
         details = "\n".join(attempt_lines(self.attempts))
-        raise HttpExpectationError(cause, details=details) from self.error
+        hint = "" if self.verdict or self.attempts[-1].status else self.explain()
+        raise HttpExpectationError(cause, details=details, hint=hint) from self.error
 
     def refuse(self, answer: requests.Response, differences: Sequence[str]) -> NoReturn:
         """Raise the error for an answer that is not the expected one."""
@@ -99,6 +102,7 @@ class Endpoint(requests.Session):
     What is left then is an `HttpExpectationError` that lists every attempt.
 
     `timeout`: seconds to connect, and seconds without a byte of the answer, of one attempt.
+    `explain` is asked for a hint where no answer came at all.
     `replicas` gives the ready pods, each with an endpoint to it alone.
     Proxies, `.netrc` and CA bundles of the environment are not used. Not for many threads at once.
     """
@@ -111,6 +115,7 @@ class Endpoint(requests.Session):
         timeout: float = 5.0,
         retry_statuses: Collection[int] = RETRIED_STATUSES,
         gave_up: Callable[[], str | None] | None = None,
+        explain: Callable[[], str] | None = None,
         replicas: Callable[[], Iterable[tuple[str, Endpoint]]] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -123,6 +128,7 @@ class Endpoint(requests.Session):
         #: every attempt of every request, oldest first
         self.attempts: list[Attempt] = []
         self._gave_up = gave_up or (lambda: None)
+        self._explain = explain or str
         self._replicas = replicas
         self._clock = clock or SystemClock()
         self._pause = threading.Condition()
@@ -289,13 +295,16 @@ class Endpoint(requests.Session):
         except requests.RequestException as failed:
             error = failed
         attempts = self.attempts[first:]
-        return _Outcome(method, path, deadline, attempts, done, answer, error, verdict)
+        return _Outcome(
+            method, path, deadline, attempts, done, answer, error, verdict, self._explain
+        )
 
     def _attempt(
         self, deadline: Deadline, method: str, path: str, *args: Any, **kwargs: Any
     ) -> requests.Response:
         began, wall = self._clock.monotonic(), self._clock.wall()
         route, url, result, pod = self.route.describe(), path, "interrupted", ""
+        status = 0
         ours = not urlsplit(path).scheme
         if kwargs.get("timeout") is None:
             # a late attempt gets a fair chance, but not the whole time once more
@@ -305,7 +314,8 @@ class Endpoint(requests.Session):
                 url = f"{self.route.url}/{path.lstrip('/')}"
                 route = self.route.describe()
             response = super().request(method, url, *args, **kwargs)
-            result = f"{response.status_code} {response.reason}".rstrip()
+            status = response.status_code
+            result = f"{status} {response.reason}".rstrip()
             # a Service's pods are looked up where that can explain something
             if ours and not (response.ok and self.route.through_service):
                 pod = self.route.behind()
@@ -320,7 +330,7 @@ class Endpoint(requests.Session):
             raise
         finally:
             seconds = self._clock.monotonic() - began
-            self.attempts.append(Attempt(wall, method, url, route, result, seconds, pod))
+            self.attempts.append(Attempt(wall, method, url, route, result, seconds, pod, status))
         return response
 
     def _sleep(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ The only place that imports the `kubernetes` client; its errors leave here as `A
 from seatrial.kube.connection import Connection, connect
 from seatrial.kube.errors import refusal, translated, unreachable
 from seatrial.kube.objects import Objects
-from seatrial.kube.portforward import PortForward
+from seatrial.kube.portforward import PortForward, is_closed_inside
 from seatrial.kube.resources import Discovery, Resource
 from seatrial.kube.streaming import LineStream
 
@@ -18,6 +18,7 @@ __all__ = [
     "PortForward",
     "Resource",
     "connect",
+    "is_closed_inside",
     "refusal",
     "translated",
     "unreachable",

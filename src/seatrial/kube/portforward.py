@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import threading
 from collections import deque
@@ -19,7 +20,7 @@ from typing import IO
 from seatrial.core.clock import Clock, Deadline, SystemClock
 from seatrial.core.errors import CommandError
 
-__all__ = ["PortForward"]
+__all__ = ["PortForward", "is_closed_inside"]
 
 #: seconds for kubectl to say that it forwards
 START_TIMEOUT = 15.0
@@ -28,7 +29,12 @@ STOP_TIMEOUT = 2.0
 #: lines of its output that are kept
 KEPT_LINES = 200
 
+#: seconds for the node to say that it could not connect; milliseconds as a rule
+REFUSED_WITHIN = 1.0
+
 _FORWARDING = re.compile(r"^Forwarding from 127\.0\.0\.1:(\d+) ->")
+#: the node's own words, of containerd or of CRI-O with socat, in kubectl's log
+_REFUSED = re.compile(r"error occurred forwarding.*connection refused", re.IGNORECASE)
 
 
 class PortForward:
@@ -103,6 +109,16 @@ class PortForward:
         with self._changed:
             return "\n".join(self._lines)
 
+    def is_refused(self, *, within: float) -> bool:
+        """Whether a connection was refused inside of the pod, or is within so many seconds."""
+        deadline = Deadline.after(within, SystemClock())
+        with self._changed:
+            while not (refused := any(map(_REFUSED.search, self._lines))):
+                if self._at_end or deadline.passed:
+                    break
+                deadline.clock.wait(self._changed, deadline.remaining)
+        return refused
+
     def close(self) -> None:
         """End the child; any number of times."""
         if self._child.poll() is None:
@@ -164,3 +180,20 @@ class PortForward:
             output=self.output,
             because=f"did not forward a port within {deadline.timeout:g} s",
         )
+
+
+def is_closed_inside(
+    kubectl_path: Path, kubeconfig: Path, namespace: str, pod: str, port: int
+) -> bool:
+    """Whether nothing listens on that port of the pod, by a connection to it from its own node.
+
+    Nothing is sent. False as well where it cannot be told.
+    """
+    try:
+        with (
+            PortForward(kubectl_path, kubeconfig, namespace, pod, port) as forward,
+            socket.create_connection(("127.0.0.1", forward.local_port), REFUSED_WITHIN),
+        ):
+            return forward.is_refused(within=REFUSED_WITHIN)
+    except (CommandError, OSError):
+        return False

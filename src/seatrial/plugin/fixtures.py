@@ -206,11 +206,15 @@ def k8s_events(request: pytest.FixtureRequest, k8s_namespace: str) -> Timeline: 
 
 
 @pytest.fixture
-def k8s_http(k8s_settings: Settings, k8s_cluster: Cluster, k8s_namespace: str) -> Http:
-    """The way to the application: `k8s_http.service("flask", port=5000).get("/")`."""
+def k8s_http(k8s_settings: Settings, k8s_cluster: Cluster, k8s_namespace: str) -> Iterator[Http]:
+    """The way to the application: `k8s_http.service("flask", port=5000).get("/")`.
+
+    Endpoints that the test leaves open are closed after it.
+    """
     from seatrial.harness import Http
 
-    return Http(k8s_cluster, k8s_namespace, timeout=k8s_settings.http_timeout)
+    with Http(k8s_cluster, k8s_namespace, timeout=k8s_settings.http_timeout) as http:
+        yield http
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from seatrial.readiness.causes import (
     rollouts,
     scheduling,
     starting,
+    target_ports,
     volumes,
 )
 from seatrial.readiness.finding import Finding, LogTail, read_log
@@ -35,6 +36,7 @@ _FAMILIES: tuple[Callable[[Workload], Iterator[Finding]], ...] = (
     starting.find,
     crashing.find,
     probing.find,
+    target_ports.find,
 )
 
 

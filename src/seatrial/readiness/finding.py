@@ -51,6 +51,7 @@ CAUSES = {
     "SelectorMatchesNothing": "no pod has the labels that a Service selects",
     "ServiceAccountMissing": "the pod's service account does not exist",
     "StartupProbeFailed": "the kubelet restarts a container, since its startup probe fails",
+    "TargetPortMissing": "no container of a Service's pods has the port that its targetPort names",
     "Unschedulable": "no node can take the pod",
     "VolumeClaimPending": "a PersistentVolumeClaim is not bound to a volume",
     "VolumeClaimMissing": "a PersistentVolumeClaim that the pod refers to does not exist",

@@ -110,7 +110,7 @@ def advance(obj: Object | ObjectRef, snapshot: Snapshot) -> int:
         obj = found
     ref = ObjectRef.of(obj)
     if ref.kind == "Service":
-        return 1 + network.endpoints(snapshot, ref)[0]
+        return 1 + network.endpoints(snapshot, obj)[0]
     conditions = dig(obj, "status", "conditions", default=[])
     containers = dig(obj, "status", "containerStatuses", default=[])
     return (

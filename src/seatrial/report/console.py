@@ -26,7 +26,9 @@ class ConsoleProgress:
         self.console = console or Console(stderr=True, highlight=False)
 
     def note(self, text: str) -> None:
-        self.console.print(Text("✓ ", style="green").append(text, style="default"))
+        line = Text("✓ ", style="green").append(text, style="default")
+        # a path that is broken in two cannot be copied
+        self.console.print(line, soft_wrap=True)
 
     @contextmanager
     def step(self, title: str) -> Iterator[_LiveStep | _PlainStep]:

@@ -72,11 +72,13 @@ def apt_install(packages: Sequence[str], *, on_line: Callable[[str], None] | Non
     """
     apt_update(on_line=on_line)
     run(
-        ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
+        # somebody else's apt, or another run of ours, may be at work
+        ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-q", "-y",
+         "--no-install-recommends", *packages],
         env=_NONINTERACTIVE,
         on_line=on_line,
         timeout=1200,
-    )
+    )  # fmt: skip
 
 
 def debian_mirror(configured: str = "") -> str:

@@ -19,6 +19,7 @@ from seatrial.core.health import Finding, Health
 from seatrial.core.progress import Quiet
 from seatrial.core.settings import Settings
 from seatrial.setup import debian, registry
+from seatrial.setup.browser import examine_browser
 from seatrial.setup.node_image import NodeImageBuilder
 from seatrial.setup.node_recipe import known_versions
 from seatrial.setup.preparing import PYTHON_BASE, artifacts_of
@@ -58,7 +59,7 @@ def examine(settings: Settings, *, proc: Path = Path("/proc")) -> Sequence[Findi
             client.close()
     else:
         findings.append(_disk(Path("/var/lib")))
-    return findings
+    return [*findings, examine_browser()]
 
 
 def _system() -> Finding:

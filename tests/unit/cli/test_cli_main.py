@@ -53,7 +53,9 @@ def nothing_real(monkeypatch, tmp_path):
         client="the client", kind=Path("/tools/kind"), kubectl=tmp_path / "home" / "kubectl",
         node_image="seatrial/node:v1.37.2-0", kubernetes="1.37.0",
     )  # fmt: skip
-    seen = SimpleNamespace(prepared=prepared, settings=None, base="seatrial/python:1")
+    seen = SimpleNamespace(
+        prepared=prepared, settings=None, base="seatrial/python:1", browser="Chromium 156.0 (/c)"
+    )
 
     def prepare(settings, progress):
         seen.settings = settings
@@ -61,6 +63,7 @@ def nothing_real(monkeypatch, tmp_path):
 
     monkeypatch.setattr(module, "prepare", prepare)
     monkeypatch.setattr(module, "prepare_image_base", lambda settings, client, progress: seen.base)
+    monkeypatch.setattr(module, "ensure_browser", lambda progress: seen.browser)
     monkeypatch.setattr(module, "connect", lambda: "the client")
     for name, fake in (
         ("prepare", prepare), ("connect", lambda: "the client"), ("KindProvider", FakeProvider),
@@ -177,6 +180,12 @@ def test_setup_says_what_there_is_now(nothing_real, tmp_path):
     assert ["✓", "kind", "/tools/kind"] in words
     assert ["✓", "node", "image", "seatrial/node:v1.37.2-0"] in words
     assert ["✓", "base", "image", "seatrial/python:1"] in words
+    assert ["✓", "browser", "Chromium", "156.0", "(/c)"] in words
+
+
+def test_setup_does_not_speak_of_a_browser_where_none_is_wanted(nothing_real):
+    nothing_real.browser = ""
+    assert "browser" not in seatrial("setup").stderr
 
 
 def test_setup_says_when_the_dockerfiles_own_base_is_used(nothing_real):

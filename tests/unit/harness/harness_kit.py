@@ -330,8 +330,9 @@ def rolled_out(obj):
     return [owned, *pods, endpoints(obj["metadata"]["name"], ready=wanted), done]
 
 
-def endpoints(name, ready=1):
-    """What the controllers make of a Service that selects so many ready pods."""
+def endpoints(name, ready=1, ports=("",)):
+    """What the controllers make of a Service that selects so many ready pods, by its ports'
+    names."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -342,6 +343,7 @@ def endpoints(name, ready=1):
             "labels": {"kubernetes.io/service-name": name},
         },
         "endpoints": [{"conditions": {"ready": True}}] * ready,
+        "ports": [{"name": name, "port": 5000, "protocol": "TCP"} for name in ports],
     }
 
 

@@ -1,11 +1,23 @@
 """Which way leads to a Service, and when nobody will ever answer there. Nothing is sent."""
 
+import socket
+from datetime import datetime, timezone
+
 import pytest
-from harness_kit import NAMESPACE, crashed, pod, service, unpullable
+from harness_kit import (
+    NAMESPACE,
+    crashed,
+    deployment,
+    pod,
+    replica_set,
+    service,
+    unpullable,
+)
 
 from seatrial.core.errors import ConfigurationError, HttpExpectationError
 from seatrial.harness import Http
 from seatrial.harness import http as harness_http
+from seatrial.http import Attempt
 
 NODE_PORT = {"port": 5000, "nodePort": 30500}
 
@@ -155,16 +167,154 @@ def test_a_target_port_may_be_the_name_of_a_containers_port(world, http):
     assert Forward.opened[0][4] == 5000
 
 
-def test_a_target_port_that_no_container_has_is_refused(world, http):
-    world.objects.put(service("flask", {"port": 80, "targetPort": "web"}))
-    world.objects.put(pod("flask-1", ports=[{"containerPort": 5000}]))
-    endpoint = http.service("flask", port=80)
+def test_a_target_port_may_be_one_of_a_sidecar(world, http):
+    world.objects.put(service("flask", {"port": 80, "targetPort": "admin"}))
+    proxy = {
+        "name": "proxy",
+        "restartPolicy": "Always",
+        "ports": [{"name": "admin", "containerPort": 9901}],
+    }
+    flask = pod("flask-1")
+    flask["spec"]["initContainers"] = [proxy]
+    world.objects.put(flask)
+    assert http.service("flask", port=80).url
+    assert Forward.opened[0][4] == 9901
+
+
+WEB = {"port": 80, "targetPort": "web"}
+HTTP = [{"name": "http", "containerPort": 5000}]
+
+
+def test_a_target_port_that_no_container_has_is_refused_before_any_request(world, http):
+    world.objects.put(service("flask", WEB, {"port": 81, "targetPort": 5000}))
+    world.objects.put(pod("flask-1", ports=HTTP))
     with pytest.raises(ConfigurationError) as raised:
+        http.service("flask", port=80)
+    assert str(raised.value) == (
+        "Service/flask leads its port 80 to a container's port 'web' (TCP), and no container of "
+        "its pods has one of that name\n"
+        "  the ports of the containers: http (5000, TCP) of container flask\n"
+        "-> targetPort is the name of a containerPort, or a number"
+    )
+    # its other port is none the worse for it
+    assert http.service("flask", port=81).url
+
+
+def test_one_that_turns_out_to_be_missing_ends_the_requests(world, http):
+    world.objects.put(service("flask", {"port": 80, "targetPort": "htpp"}))
+    with http.service("flask", port=80, deadline=60) as endpoint:
+        world.objects.put(pod("flask-1", ready=False, ports=HTTP))
+        cause = the_error_of(endpoint)
+    assert cause == (
+        "GET / cannot succeed any more: Service/flask leads its port 80 to a container's port "
+        "'htpp' (TCP), and no container of its pods has one of that name (did you mean 'http'?)"
+    )
+    assert world.clock.now == 0
+
+
+def test_a_service_that_is_mended_meanwhile_is_no_dead_end(world, http):
+    world.objects.put(service("flask", WEB))
+    endpoint = http.service("flask", port=80)
+    world.objects.put(pod("flask-1", ready=False, ports=HTTP))
+    assert "web" in endpoint._gave_up()
+    world.objects.put(service("flask", {"port": 80, "targetPort": "http"}))
+    assert endpoint._gave_up() is None
+
+
+def test_pods_of_an_owner_that_is_not_known_may_be_replaced(world, http):
+    world.objects.put(service("flask", WEB))
+    world.objects.put(pod("flask-1", owner="somebody", ports=HTTP))
+    with pytest.raises(ConfigurationError) as raised, http.service("flask", port=80) as endpoint:
         endpoint.get("/")
     assert str(raised.value) == (
         "no container of Pod/flask-1 has a port named 'web'\n"
         "-> the Service's targetPort must be the name of a containerPort, or a number"
     )
+
+
+# --- a port on which nobody listens
+
+STRAY = {"port": 80, "targetPort": 5001, "nodePort": 30500}
+
+
+@pytest.fixture
+def closed(world, monkeypatch):
+    """A node port that refuses every connection, and pods in which the same is seen."""
+    looks = []
+
+    def is_closed(kubectl, kubeconfig, namespace, name, port):
+        looks.append((round(world.clock.now, 1), name, port))
+        return True
+
+    monkeypatch.setattr(harness_http, "is_closed_inside", is_closed)
+    with socket.create_server(("127.0.0.1", 0)) as refusing:
+        world.handle.published[30500] = refusing.getsockname()[1]
+    return looks
+
+
+def test_a_port_that_no_container_names_and_nobody_listens_on_ends_the_requests(
+    world, http, closed
+):
+    world.objects.put(service("flask", STRAY))
+    world.objects.put(pod("flask-1", ports=HTTP))
+    with http.service("flask", port=80, deadline=60) as endpoint:
+        cause = the_error_of(endpoint)
+    assert cause == (
+        "GET / cannot succeed any more: nothing listens on port 5001 of Pod/flask-1, where "
+        "Service/flask leads its port 80 (the ports of the containers: http (5000, TCP) of "
+        "container flask)"
+    )
+    assert [look[1:] for look in closed] == [("flask-1", 5001)] * 2
+    assert 1 <= closed[0][0] < 1.2
+    assert 2 <= closed[1][0] < 2.3
+
+
+@pytest.mark.parametrize("why", ["named", "not probed", "none named"])
+def test_such_a_port_may_yet_be_opened_where_less_is_known(world, http, closed, why):
+    flask = pod("flask-1", ports=[{"containerPort": 5001}] if why == "named" else HTTP)
+    if why == "not probed":
+        del flask["spec"]["containers"][0]["readinessProbe"]
+    if why == "none named":
+        flask["spec"]["containers"][1]["ports"] = []
+    world.objects.put(service("flask", STRAY))
+    world.objects.put(flask)
+    endpoint = http.service("flask", port=80, deadline=5)
+    with endpoint, pytest.raises(HttpExpectationError) as raised:
+        endpoint.get("/")
+    assert raised.value.cause == "GET / did not succeed within 5 s: connection refused"
+    first, second = raised.value.hint.splitlines()
+    assert first.startswith("nothing listens on port 5001 of Pod/flask-1, where Service/flask")
+    assert second == "compare targetPort with the application's own"
+    assert len(closed) == 1
+
+
+def test_a_port_that_is_open_in_the_pod_speaks_for_the_way_there_being_at_fault(
+    world, http, closed, monkeypatch
+):
+    looks = []
+    monkeypatch.setattr(harness_http, "is_closed_inside", lambda *where: looks.append(where))
+    world.objects.put(service("flask", STRAY))
+    world.objects.put(pod("flask-1", ports=HTTP))
+    endpoint = http.service("flask", port=80, deadline=5)
+    with endpoint, pytest.raises(HttpExpectationError) as raised:
+        endpoint.get("/")
+    assert raised.value.cause == "GET / did not succeed within 5 s: connection refused"
+    assert raised.value.hint == ""
+    assert 4 <= len(looks) <= 6
+
+
+def test_no_pod_is_looked_into_while_none_is_ready_or_answers_come(world, http, closed):
+    world.objects.put(service("flask", STRAY))
+    world.objects.put(pod("flask-1", ready=False, ports=HTTP))
+    endpoint = http.service("flask", port=80, deadline=5)
+    assert the_error_of(endpoint) == "GET / did not succeed within 5 s: connection refused"
+    world.objects.put(pod("flask-1", ports=HTTP))
+    now = datetime.now(timezone.utc)
+    answered = Attempt(now, "GET", "/", "node port", "503 Service Unavailable", 0.1, status=503)
+    endpoint.attempts.append(answered)
+    world.clock.advance(10)
+    assert endpoint._gave_up() is None
+    assert closed == []
 
 
 # --- giving up
@@ -205,6 +355,27 @@ def test_a_pod_that_is_being_deleted_is_no_hope(world, http):
     world.hub.shows(pod("flask-2", deletionTimestamp="2030-01-01T00:00:00Z"))
     cause = the_error_of(http.service("flask", port=5000))
     assert cause.startswith("GET / cannot succeed any more: Pod/flask-1 cannot start")
+
+
+def test_pods_that_are_refused_for_good_are_waited_for_no_longer(world, http):
+    """Nothing is behind the Service then: what should make the pods tells why."""
+    owner = deployment()
+    owner["metadata"] |= {"namespace": NAMESPACE, "uid": "uid-of-flask", "generation": 1}
+    owner["status"] = {"observedGeneration": 1}
+    refused = replica_set(owner)
+    said = 'pods "flask-1-x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot'
+    refused |= {"spec": {"replicas": 1}}
+    refused["status"] = {
+        "conditions": [{"type": "ReplicaFailure", "status": "True", "message": said}]
+    }
+    world.objects.put(service())
+    for each in (owner, refused):
+        world.hub.shows(each)
+    cause = the_error_of(http.service("flask", port=5000))
+    assert cause == (
+        "GET / cannot succeed any more: Deployment/flask: its pods cannot be created: "
+        'violates PodSecurity "restricted:latest": runAsNonRoot'
+    )
 
 
 def test_there_is_hope_while_there_is_no_pod(world, http):
@@ -391,3 +562,18 @@ def test_a_probe_of_a_port_forward_is_refused(world, http):
         http.probe(endpoint)
     assert raised.value.cause.startswith("a probe has to go through the Service, not by a port-fo")
     assert Forward.opened == ()
+
+
+# --- the end
+
+
+def test_what_a_test_left_open_is_closed_after_it(world, http):
+    world.objects.put(service())
+    world.hub.shows(pod("flask-1"))
+    with http:
+        left = http.service("flask", port=5000)
+        assert left.url
+        forward = left.route._forward
+        assert forward.alive
+    assert not forward.alive
+    http.close()

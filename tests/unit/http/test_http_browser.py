@@ -55,6 +55,7 @@ class World:
         self.asked = []
         self.ended = []
         self.chromium = self
+        self.version = "156.0"
 
     def sync_playwright(self):
         return self
@@ -124,6 +125,15 @@ def test_the_systems_browser_stands_in_for_playwrights_own(world):
     assert [program for program, _ in world.launched] == [None, "/usr/bin/chromium"]
 
 
+@pytest.mark.parametrize(("own", "named"), [(True, "Playwright's own"), ("", "/usr/bin/chromium")])
+def test_a_browser_can_be_started_before_there_is_a_page_and_says_what_it_is(world, own, named):
+    world.own = own
+    with Browser(program=lambda: Path("/usr/bin/chromium")) as browser:
+        assert browser.start() == f"Chromium 156.0 ({named})"
+        assert browser.start() == f"Chromium 156.0 ({named})"
+    assert len(world.launched) == (1 if own else 2)
+
+
 def test_without_any_browser_the_way_out_is_told(world):
     world.own = ""
     with pytest.raises(SetupError) as caught:
@@ -131,8 +141,8 @@ def test_without_any_browser_the_way_out_is_told(world):
     assert str(caught.value) == (
         "there is no browser: neither Playwright's own, nor one of the system's\n"
         "  looked for chromium, chromium-browser, google-chrome-stable, google-chrome on PATH\n"
-        "-> seatrial setup --browser, or apt-get install chromium,\n"
-        "   or playwright install chromium"
+        "-> `seatrial setup` installs one on Debian as root; else `playwright install chromium`,\n"
+        "   or your system's package of Chromium or Chrome"
     )
     assert world.ended == ["playwright"]
 

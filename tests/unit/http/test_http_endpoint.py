@@ -241,6 +241,36 @@ def test_whether_they_failed_is_not_asked_while_all_is_well(app, clock):
         assert endpoint.get("/").status_code == 200
 
 
+def test_what_may_be_the_matter_is_asked_for_once_where_no_answer_came(clock):
+    asked = []
+
+    def explain():
+        asked.append(clock.now)
+        return "nothing listens there"
+
+    with nobody() as port:
+        route = NodePortRoute("127.0.0.1", port)
+        with Endpoint(route, clock=clock, explain=explain, deadline=1) as endpoint:
+            with pytest.raises(HttpExpectationError) as caught:
+                endpoint.get("/")
+            assert [attempt.status for attempt in endpoint.attempts[-2:]] == [0, 0]
+    assert str(caught.value).endswith("\n-> nothing listens there")
+    assert len(asked) == 1
+    assert asked[0] >= 1
+
+
+def test_an_answer_needs_no_such_explanation(app, clock):
+    app.plan = [503] * 999
+    route = NodePortRoute("127.0.0.1", app.port)
+    with (
+        Endpoint(route, clock=clock, explain=lambda: pytest.fail("asked"), deadline=1) as endpoint,
+        pytest.raises(HttpExpectationError) as caught,
+    ):
+        endpoint.get("/")
+    assert caught.value.hint == ""
+    assert endpoint.attempts[-1].status == 503
+
+
 def test_the_statuses_to_retry_can_be_chosen(app, clock):
     app.plan = [503, 418]
     route = NodePortRoute("127.0.0.1", app.port)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.core.errors import CommandError
-from seatrial.kube import PortForward
+from seatrial.kube import PortForward, is_closed_inside
 from seatrial.testing import VirtualClock
 
 FORWARDING = 'print("Forwarding from 127.0.0.1:40123 -> 5000", flush=True)'
@@ -143,3 +143,51 @@ def test_a_forward_that_lost_its_pod_is_not_alive(kubectl):
     assert not opened.alive
     opened.close()
     assert opened.output.endswith("error: lost connection to pod")
+
+
+# --- is the port closed in the pod?
+
+REFUSED = (
+    'E1125 19:36:11.082355 5732 portforward.go:549] \\"An error occurred forwarding\\" '
+    'err=\\"error forwarding port 5001 to pod b0, uid : failed to connect to localhost:5001 inside '
+    'namespace \\\\\\"b0\\\\\\", IPv4: dial tcp4 127.0.0.1:5001: connect: connection refused\\"'
+)
+LISTENING = (
+    "import socket",
+    "server = socket.create_server(('127.0.0.1', 0))",
+    "print(f'Forwarding from 127.0.0.1:{server.getsockname()[1]} -> 5001', flush=True)",
+    "connection, _ = server.accept()",
+)
+
+
+def is_closed(script):
+    return is_closed_inside(script, Path("/kube/config"), "demo", "web-1", 5001)
+
+
+def test_a_port_is_closed_where_the_node_says_so(kubectl, children):
+    script = kubectl(
+        *LISTENING,
+        f'print("{REFUSED}", flush=True)',
+        "print('error: lost connection to pod')",
+        "raise SystemExit(1)",
+    )
+    assert is_closed(script) is True
+    assert children[0].poll() is not None
+
+
+def test_a_port_is_not_closed_where_nothing_is_said_against_it(kubectl, children, monkeypatch):
+    monkeypatch.setattr("seatrial.kube.portforward.REFUSED_WITHIN", 0.05)
+    assert is_closed(kubectl(*LISTENING, WAITING)) is False
+    assert children[0].poll() is not None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("raise SystemExit(1)",),
+        (*LISTENING, "print('error: lost connection to pod')", "raise SystemExit(1)"),
+    ],
+    ids=["no forward", "another error"],
+)
+def test_what_cannot_be_told_is_not_called_closed(kubectl, lines):
+    assert is_closed(kubectl(*lines)) is False

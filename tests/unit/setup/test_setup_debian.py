@@ -85,7 +85,8 @@ def test_packages_are_installed_with_fresh_lists_and_nothing_beside(commands):
     debian.apt_install(["docker.io", "/tmp/x.deb"], on_line=told.append)  # noqa: S108 - a name
     assert commands.lines == [
         "apt-get update -q",
-        "apt-get install -q -y --no-install-recommends docker.io /tmp/x.deb",
+        "apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "
+        "docker.io /tmp/x.deb",
     ]
     assert told == ["running apt-get"] * 2
 

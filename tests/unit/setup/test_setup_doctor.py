@@ -7,7 +7,7 @@ import pytest
 from setup_fakes import FakeClient
 
 from seatrial.core.errors import EngineError
-from seatrial.core.health import Health
+from seatrial.core.health import Finding, Health
 from seatrial.core.settings import Settings
 from seatrial.setup import debian, doctor, registry
 from seatrial.setup.node_recipe import Recipe, known_versions
@@ -44,6 +44,8 @@ class Machine:
                 tools={name: SimpleNamespace(version="v9") for name in ("kind", "kubectl")},
             ),
         )
+        self.browser = Finding("browser", Health.OK, "Chromium 156.0 (/usr/bin/chromium)")
+        monkeypatch.setattr(doctor, "examine_browser", lambda: self.browser)
         monkeypatch.setattr(debian, "is_root", lambda: True)
         self.is_a("debian")
 
@@ -85,7 +87,7 @@ def test_a_machine_that_has_everything_is_told_row_by_row(machine):
     assert list(found) == [
         "system", "memory", "inotify max_user_instances", "inotify max_user_watches",
         "capabilities", "docker command", "kind", "kubectl", "Go", "engine", "cgroup", "disk",
-        "image registry", "node image", "Python base image",
+        "image registry", "node image", "Python base image", "browser",
     ]  # fmt: skip
     assert found["system"].value.startswith("some debian, ")
     assert found["memory"].value.startswith("8.0 GiB available, ")
@@ -180,7 +182,7 @@ def test_no_engine_is_bad_and_the_rest_is_still_told(machine):
     assert found["engine"].health is Health.BAD
     assert found["engine"].value == "no Docker engine answers"
     assert found["engine"].hint == "run `seatrial setup`: it installs and starts one"
-    assert {"disk", "kind", "docker command"} <= set(found)
+    assert {"disk", "kind", "docker command", "browser"} <= set(found)
     assert "node image" not in found
 
 
