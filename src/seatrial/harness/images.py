@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seatrial.core.progress import Progress
 from seatrial.harness.cluster import Cluster
-from seatrial.images import BuildContext, Image, build
+from seatrial.images import BuildContext, Image, build, choose_builder
 
 __all__ = ["ImageFactory"]
 
@@ -24,6 +25,8 @@ class ImageFactory:
     """Given to a Dockerfile that declares a build argument BASE, unless None."""
     extra_ca: Path | None = None
     """PEM file of certificate authorities that the build has to trust."""
+    buildx: Callable[[], Path] | None = None
+    """Gets buildx, where BuildKit is demanded and the `docker` command has none."""
 
     def __call__(
         self,
@@ -31,13 +34,15 @@ class ImageFactory:
         path: Path | str = ".",
         repository: str = "",
         build_args: Mapping[str, str] | None = None,
+        builder: str = "auto",
         load: bool = True,
         **options: Any,
     ) -> Image:
         """Build the image unless its very content is built already, and load it into each node.
 
         `path` is the folder of the build context, `repository` the image's name (by default the
-        folder's), `options` are those of `BuildContext`.
+        folder's), `options` are those of `BuildContext`. `builder` is `classic`, `buildkit`, or
+        `auto`, which takes the one that `docker build` would (see `choose_builder`).
 
         Raises `ImageError` with the failing step's output, or where a node does not take it.
         """
@@ -51,7 +56,14 @@ class ImageFactory:
         if self.base and "BASE" not in context.build_args and context.takes("BASE"):
             context = replace(context, build_args={**context.build_args, "BASE": self.base})
         name = repository or folder.name.lower()
-        image = build(self.cluster.client, context, name, progress=self.progress)
+        client = self.cluster.client
+        image = build(
+            client,
+            context,
+            name,
+            builder=partial(choose_builder, builder, client, self.buildx),
+            progress=self.progress,
+        )
         if load:
             self.cluster.load_image(image)
         return image

@@ -1,11 +1,13 @@
 """Images: built from a Dockerfile, found in the engine, loaded into nodes."""
 
 from seatrial.images.building import BUILD_ID, CONTEXT_LABEL, build
+from seatrial.images.choice import BUILDERS, choose_builder
 from seatrial.images.context import EXTRA_CA, BuildContext
 from seatrial.images.engine_image import Image, find
 from seatrial.images.loading import Loaded, Node, load, load_archive
 
 __all__ = [
+    "BUILDERS",
     "BUILD_ID",
     "CONTEXT_LABEL",
     "EXTRA_CA",
@@ -14,6 +16,7 @@ __all__ = [
     "Loaded",
     "Node",
     "build",
+    "choose_builder",
     "find",
     "load",
     "load_archive",

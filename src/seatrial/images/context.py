@@ -43,7 +43,7 @@ class BuildContext:
     """Certificate authorities in PEM. They are put into the build as `.seatrial/extra-ca.pem`, for
     the Dockerfile to use, and have no part in the tag: an image has no business keeping them."""
     base_ids: tuple[str, ...] = ()
-    """Ids of the base images, as far as they are known."""
+    """Ids of `images`, as far as they are known."""
 
     @cached_property
     def dockerfile_text(self) -> str:
@@ -58,9 +58,14 @@ class BuildContext:
             ) from error
 
     @property
-    def bases(self) -> list[str]:
-        """The images that it starts from."""
-        return parsed.bases(self.dockerfile_text, self.build_args, self.target)
+    def images(self) -> list[str]:
+        """The images that it starts from, and those that it copies from."""
+        return parsed.images(self.dockerfile_text, self.build_args, self.target)
+
+    @property
+    def base(self) -> str:
+        """The image that the built one rests on; empty for `scratch`, or if it cannot be told."""
+        return parsed.base(self.dockerfile_text, self.build_args, self.target)
 
     def takes(self, name: str) -> bool:
         """Whether the Dockerfile declares the build argument `name`."""
@@ -69,7 +74,9 @@ class BuildContext:
     @cached_property
     def files(self) -> tuple[str, ...]:
         """What goes into the build, as sorted paths inside the folder, folders included."""
-        ignore = self.path / ".dockerignore"
+        # a Dockerfile may have one of its own, as BuildKit reads it
+        own = self.path / f"{self.dockerfile}.dockerignore"
+        ignore = own if own.is_file() else self.path / ".dockerignore"
         try:
             lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
             patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]

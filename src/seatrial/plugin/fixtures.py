@@ -115,11 +115,12 @@ def k8s_build_image(
 ) -> Callable[..., Image]:
     """Builds an image and loads it into the cluster: `k8s_build_image(path=".", target="test")`.
 
-    Keywords: those of `BuildContext`, and `repository` for the image's name. Unchanged files build
-    nothing; a node that has the image is sent nothing.
+    Keywords: those of `BuildContext`, `repository` for the image's name, `builder` (`classic`,
+    `buildkit`, or what `docker build` would take). Unchanged files build nothing; a node that has
+    the image is sent nothing.
     """
     from seatrial.harness import ImageFactory
-    from seatrial.setup.preparing import prepare_image_base
+    from seatrial.setup.preparing import prepare_buildx, prepare_image_base
 
     with _loudly(request.config):
         progress = _progress()
@@ -127,8 +128,13 @@ def k8s_build_image(
 
     def build(**options: Any) -> Image:
         with _loudly(request.config):
+            shown = _progress()
             factory = ImageFactory(
-                k8s_cluster, base=base, extra_ca=k8s_settings.extra_ca, progress=_progress()
+                k8s_cluster,
+                base=base,
+                extra_ca=k8s_settings.extra_ca,
+                progress=shown,
+                buildx=lambda: prepare_buildx(k8s_settings, shown),
             )
             return factory(**options)
 

@@ -23,7 +23,14 @@ from seatrial.tools.artifacts import Artifacts
 from seatrial.tools.engine import connect
 from seatrial.tools.toolchain import Toolchain
 
-__all__ = ["PYTHON_BASE", "Prepared", "artifacts_of", "prepare", "prepare_image_base"]
+__all__ = [
+    "PYTHON_BASE",
+    "Prepared",
+    "artifacts_of",
+    "prepare",
+    "prepare_buildx",
+    "prepare_image_base",
+]
 
 #: stands for python:3.x-slim where no registry answers; Debian's own Python, with pip
 PYTHON_BASE = DebianImage(
@@ -105,3 +112,8 @@ def prepare_image_base(
     return PYTHON_BASE.ensure(
         client, artifacts_of(settings), progress, mirror=settings.debian_mirror
     )
+
+
+def prepare_buildx(settings: Settings, progress: Progress) -> Path:
+    """The locked buildx, for a machine whose `docker` command has none. Raises `ToolError`."""
+    return Toolchain(artifacts_of(settings)).ensure("buildx", progress)

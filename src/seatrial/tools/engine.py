@@ -12,7 +12,7 @@ import requests
 
 from seatrial.core.errors import EngineError
 
-__all__ = ["connect", "has_image", "is_reachable"]
+__all__ = ["connect", "has_image", "is_podman", "is_reachable"]
 
 HINT = (
     "start Docker, or point DOCKER_HOST at an engine that runs; on Debian or Ubuntu as root,\n"
@@ -53,6 +53,15 @@ def has_image(client: docker.DockerClient, reference: str) -> bool:
             f"the Docker engine does not say whether it has {reference}", details=_short(error)
         ) from error
     return True
+
+
+def is_podman(client: docker.DockerClient) -> bool:
+    """Whether the engine is podman, which speaks Docker's API. Raises `EngineError`."""
+    try:
+        version = client.version()
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EngineError("the engine does not say what it is", details=_short(error)) from error
+    return any("podman" in str(e.get("Name")).lower() for e in version.get("Components") or ())
 
 
 def is_reachable() -> bool:

@@ -78,7 +78,7 @@ def test_the_same_content_is_built_once(engine, context):
     first = build(engine, context, "flask", progress=progress)
     assert build(engine, context, "flask", progress=progress) == first
     assert len(engine.builds) == 1
-    assert progress.titles == [f"building image {first}"]
+    assert progress.titles == [f"building image {first} with the classic builder"]
     assert progress.notes == [f"image {first} is there already"]
 
 
@@ -219,7 +219,7 @@ def test_an_engine_that_refuses_or_goes_away_is_an_image_error(engine, context, 
 
 def test_an_image_that_is_not_there_after_the_build_is_an_error(engine, context):
     engine.fails["lost"] = True
-    with pytest.raises(ImageError, match="but does not have it"):
+    with pytest.raises(ImageError, match=r"built flask:.*, but the engine does not have it"):
         build(engine, context, "flask")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from seatrial.core.errors import ImageError
 from seatrial.images import EXTRA_CA, BuildContext
-from seatrial.images.dockerfile import bases, declares
+from seatrial.images.dockerfile import base, declares, images
 
 ROOT = Path(__file__).parents[3]
 
@@ -173,7 +173,7 @@ def test_a_socket_is_left_out(folder, monkeypatch):
 
 def test_a_missing_dockerfile_is_one_clear_error(folder):
     with pytest.raises(ImageError) as error:
-        _ = BuildContext(path=folder, dockerfile="Dockerfile.dev").bases
+        _ = BuildContext(path=folder, dockerfile="Dockerfile.dev").images
     assert error.value.cause == f"{folder / 'Dockerfile.dev'} cannot be read"
     assert "No such file or directory" in error.value.details
     assert error.value.hint.startswith("say where the Dockerfile is")
@@ -201,7 +201,21 @@ def test_a_file_or_folder_that_cannot_be_read_is_one_clear_error(folder, monkeyp
     ("text", "build_args", "target", "expected"),
     [
         ("FROM a:1\n", {}, "", ["a:1"]),
-        ("# comment\n\nfrom a:1 as x\nFROM b\nCOPY --from=x / /\n", {}, "", ["a:1", "b"]),
+        ("# comment\n\nfrom a:1 as x\nFROM b\nCOPY --from=X / /\n", {}, "", ["a:1", "b"]),
+        (
+            "FROM a\nFROM b\nCOPY --from=0 / /\nCOPY --chown=1 --from=c:1 / /\n",
+            {},
+            "",
+            ["a", "b", "c:1"],
+        ),
+        (
+            "FROM a\nRUN --mount=type=bind,from=d:1,target=/d --network=none echo --from=e\n",
+            {},
+            "",
+            ["a", "d:1"],
+        ),
+        ("FROM a\nCOPY --from=$X / /\n", {}, "", ["a"]),
+        ("FROM a AS x\nCOPY --from=b / /\nFROM c\nCOPY --from=d / /\n", {}, "x", ["a", "b"]),
         ("FROM a AS X\nFROM x\nFROM scratch\n", {}, "", ["a"]),
         ("FROM a\nFROM a\n", {}, "", ["a"]),
         ("FROM --platform=linux/amd64 a AS x\n", {}, "", ["a"]),
@@ -221,13 +235,29 @@ def test_a_file_or_folder_that_cannot_be_read_is_one_clear_error(folder, monkeyp
         ("", {}, "", []),
     ],
 )
-def test_the_images_that_a_dockerfile_starts_from(text, build_args, target, expected):
-    assert bases(text, build_args, target) == expected
+def test_the_images_that_a_dockerfile_takes_from(text, build_args, target, expected):
+    assert images(text, build_args, target) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "expected"),
+    [
+        ("FROM a\nFROM b\n", "", "b"),
+        ("FROM a AS X\nFROM b\nFROM x\n", "", "a"),
+        ("FROM a AS x\nFROM x AS y\nFROM Y\n", "", "a"),
+        ("FROM a AS x\nFROM b\n", "x", "a"),
+        ("FROM a\nFROM scratch\nCOPY --from=0 / /\n", "", ""),
+        ("FROM $B\n", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_the_image_that_the_last_stage_rests_on(text, target, expected):
+    assert base(text, {}, target) == expected
 
 
 def test_a_build_argument_is_declared_anywhere():
     text = "FROM a\nARG X Y=1\n# ARG Z\nRUN echo ARG W\n"
     assert [name for name in "WXYZ" if declares(text, name)] == ["X", "Y"]
     assert BuildContext(path=ROOT).takes("BUILD_ID")
-    assert BuildContext(path=ROOT).bases == ["python:3.12-slim"]
-    assert BuildContext(path=ROOT, build_args={"BASE": "own:1"}).bases == ["own:1"]
+    assert BuildContext(path=ROOT).images == ["python:3.12-slim"]
+    assert BuildContext(path=ROOT, build_args={"BASE": "own:1"}).images == ["own:1"]

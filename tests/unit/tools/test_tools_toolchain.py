@@ -95,8 +95,8 @@ def left_in(artifacts):
 
 def test_the_lock_pins_each_tool_that_is_run():
     lock = read_lock()
-    assert list(lock) == ["kind", "kubectl", "minikube"]
-    for name in ("kind", "kubectl"):
+    assert list(lock) == ["buildx", "kind", "kubectl", "minikube"]
+    for name in ("buildx", "kind", "kubectl"):
         tool = lock[name]
         assert re.fullmatch(r"v\d+\.\d+\.\d+", tool.version)
         assert tool.build is not None
@@ -119,7 +119,7 @@ def test_kubectl_is_of_the_version_that_it_says_it_is():
 
 
 def test_each_module_that_is_asked_for_has_its_checksum():
-    for name in ("kind", "kubectl"):
+    for name in ("buildx", "kind", "kubectl"):
         files = {path.name: path.read_text() for path in read_lock()[name].build.sources}
         required = re.findall(r"^\s+(\S+) (v\S+)(?: // indirect)?$", files["go.mod"], re.MULTILINE)
         assert required
@@ -250,4 +250,6 @@ def test_minikube_is_not_provided_yet_and_says_so(artifacts):
 def test_a_tool_that_is_not_locked_is_an_error_that_names_those_that_are(artifacts):
     with pytest.raises(ToolError) as caught:
         Toolchain(artifacts).ensure("helm", Quiet())
-    assert str(caught.value) == "no tool 'helm' is locked\n-> one of kind, kubectl, minikube"
+    assert (
+        str(caught.value) == "no tool 'helm' is locked\n-> one of buildx, kind, kubectl, minikube"
+    )
