@@ -26,11 +26,11 @@ from seatrial.core.errors import ApiError, ConfigurationError
 from seatrial.core.model import dig
 from seatrial.kube.credentials import client_log, follow_token_file, require_credentials
 from seatrial.kube.errors import refusal, unreachable
-from seatrial.kube.kubeconfig import read
+from seatrial.kube.kubeconfig import Target, read
 from seatrial.kube.resources import Discovery
 from seatrial.kube.streaming import LineStream
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "connect", "connect_to"]
 
 #: seconds for a connection to be made; a cluster on this machine answers in milliseconds
 CONNECT_TIMEOUT = 5.0
@@ -69,30 +69,41 @@ def connect(
             else f"the kubeconfig {kubeconfig} has no current context",
             hint=f"it has: {', '.join(contexts) or 'none'}",
         )
+    return _connected(document, wanted, kubeconfig.resolve().parent, str(kubeconfig), scratch)
+
+
+def connect_to(target: Target, *, scratch: Path) -> Connection:
+    """A connection to one context of somebody's kubeconfig; see `connect`."""
+    # its paths are absolute
+    return _connected(target.document, target.context, Path("/"), target.source, scratch)
+
+
+def _connected(
+    document: Any, context: str, folder: Path, shown: str, scratch: Path | None
+) -> Connection:
     configuration = Configuration()
     loader: Any = KubeConfigLoader  # its constructor has no annotations
-    user = _entry_of(document, wanted, "user")
+    user = _entry_of(document, context, "user")
     try:
         with _loading, client_log() as said:
             loader(
                 config_dict=document,
-                active_context=wanted,
-                config_base_path=str(kubeconfig.resolve().parent),
+                active_context=context,
+                config_base_path=str(folder),
                 temp_file_path=str(scratch) if scratch else None,
             ).load_and_set(configuration)
     except (ConfigException, OSError, ValueError) as error:
         raise ConfigurationError(
-            f"the kubeconfig {kubeconfig} cannot be used: {' '.join(str(error).split())}"
+            f"the kubeconfig {shown} cannot be used: {' '.join(str(error).split())}"
         ) from error
-    require_credentials(configuration, user, said, kubeconfig)
+    require_credentials(configuration, user, said, shown)
     if named := user.get("tokenFile"):
-        follow_token_file(configuration, kubeconfig.resolve().parent / str(named))
+        follow_token_file(configuration, folder / str(named))
     configuration.connection_pool_maxsize = POOL_SIZE
     # a watch that a router between here and a remote cluster has forgotten is found dead this way
     configuration.keep_alive = True
-    if _is_loopback(configuration.host) and not _entry_of(document, wanted, "cluster").get(
-        "proxy-url"
-    ):
+    proxied = _entry_of(document, context, "cluster").get("proxy-url")
+    if _is_loopback(configuration.host) and not proxied:
         configuration.proxy = None
     return Connection(ApiClient(configuration))
 

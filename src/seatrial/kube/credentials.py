@@ -42,7 +42,7 @@ def client_log() -> Iterator[list[str]]:
 
 
 def require_credentials(
-    configuration: Configuration, user: Mapping[str, Any], said: list[str], kubeconfig: Path
+    configuration: Configuration, user: Mapping[str, Any], said: list[str], kubeconfig: str
 ) -> None:
     """Raise `ConfigurationError` where a credential plugin was asked, and gave nothing."""
     plugin = user.get("exec")
