@@ -22,7 +22,7 @@ def difference(old: Object, new: Object) -> dict[str, Any]:
     """The smallest patch that makes `new` of `old`, as far as a patch can."""
     patch: dict[str, Any] = dict.fromkeys(key for key in old if key not in new)
     for key, value in new.items():
-        before = old.get(key)
+        before: Any = old.get(key)
         if key in old and before == value:
             continue
         if isinstance(value, Mapping) and isinstance(before, Mapping):
