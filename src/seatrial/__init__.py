@@ -1,7 +1,7 @@
 """seatrial: puts a deployment through its sea trial on a real Kubernetes cluster.
 
 The fixtures come with the pytest plugin (`pytest --fixtures`); what a test writes itself is here:
-event patterns, readiness conditions, and the errors.
+event patterns, readiness conditions, patches and charts, and the errors.
 """
 
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         optional,
         repeated,
     )
+    from seatrial.manifests import Chart, Patch
     from seatrial.readiness import ready
 
 __all__ = [
@@ -50,10 +51,12 @@ __all__ = [
     "ROLLING_UPDATE",
     "SCALE_DOWN",
     "SCALE_UP",
+    "Chart",
     "EventMismatchError",
     "ExpectationError",
     "HttpExpectationError",
     "NotReadyError",
+    "Patch",
     "ProvenanceError",
     "SeatrialError",
     "any_order",
@@ -99,6 +102,10 @@ def __getattr__(name: str) -> object:
         from seatrial import events  # noqa: PLC0415 - see above
 
         return getattr(events, name)
+    if name in ("Chart", "Patch"):
+        from seatrial import manifests  # noqa: PLC0415 - see above
+
+        return getattr(manifests, name)
     if name == "ready":
         from seatrial.readiness import ready  # noqa: PLC0415 - see above
 

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import json
+import re
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,6 +44,21 @@ def helm(k8s_settings):
         packages=("helm.sh/helm/v4/cmd/helm",),
     )
     return build.run(artifacts_of(k8s_settings), ConsoleProgress()) / "helm"
+
+
+@pytest.fixture
+def k8s_deploy(k8s_deploy, helm):
+    """As with `--seatrial-helm`."""
+    return dataclasses.replace(k8s_deploy, helm=helm)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_repository(manifests, tmp_path, monkeypatch):
+    """The folders that the documentation speaks of."""
+    folder = tmp_path / "repository"
+    shutil.copytree(manifests, folder / "fixtures" / "manifests")
+    write(folder / "charts" / "flask", CHART)
+    monkeypatch.chdir(folder)
 
 
 @pytest.fixture
@@ -95,10 +113,8 @@ def overlay(manifests, tmp_path):
 # --- sources
 
 
-def test_a_kustomization_becomes_ready_with_the_built_image(
-    k8s_deploy, k8s_image, overlay, renderers
-):
-    release = k8s_deploy(load(overlay, renderers=renderers), images={"flask": k8s_image})
+def test_a_kustomization_becomes_ready_with_the_built_image(k8s_deploy, k8s_image, overlay):
+    release = k8s_deploy(overlay, images={"flask": k8s_image})
     release.wait_ready()
     live = release["Deployment/trial-flask"]
     assert live["spec"]["replicas"] == 2
@@ -127,6 +143,7 @@ kind: Deployment
 metadata:
   name: {{ .Release.Name }}
   namespace: {{ .Release.Namespace }}
+  annotations: {made-for: {{ .Capabilities.KubeVersion.Version }}}
 spec:
   replicas: {{ .Values.replicas }}
   selector: {matchLabels: {app: ship}}
@@ -160,15 +177,17 @@ def chart(tmp_path):
 
 
 def test_a_helm_chart_becomes_ready_with_the_values_of_the_test(
-    k8s_deploy, k8s_image, k8s_namespace, chart, helm, renderers
+    k8s_deploy, k8s_image, k8s_namespace, k8s_cluster, chart
 ):
     source = Chart(chart, {"replicas": 2, "image": k8s_image.reference}, release="argo")
-    release = k8s_deploy(load(source, renderers=renderers))
+    release = k8s_deploy(source)
     assert {str(each) for each in release.refs} == {"ConfigMap/before", "Deployment/argo"}
     release.wait_ready()
     live = release["Deployment/argo"]
     assert live["spec"]["replicas"] == 2
     assert live["metadata"]["namespace"] == k8s_namespace
+    # helm would tell the version that it was made for
+    assert live["metadata"]["annotations"]["made-for"] == k8s_cluster.connection.version()
 
 
 def test_a_mistake_in_a_chart_is_told_with_its_template_and_the_rendered_line(
@@ -220,10 +239,11 @@ def url(manifests) -> Iterator[str]:
 
 def test_files_urls_and_dictionaries_go_together(k8s_deploy, k8s_image, manifests, url):
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "look"}}
-    sources = [f"{url}/deployment.yaml", manifests / "service.yaml", config]
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: text}\n"
+    sources = [f"{url}/deployment.yaml", manifests / "service.yaml", config, text]
     release = k8s_deploy(sources, images={"flask": k8s_image})
     release.wait_ready()
-    assert len(release.refs) == 3
+    assert len(release.refs) == 4
 
 
 # --- patches
@@ -231,9 +251,10 @@ def test_files_urls_and_dictionaries_go_together(k8s_deploy, k8s_image, manifest
 
 def test_patches_change_what_is_applied(k8s_deploy, k8s_image, manifests):
     container = {"name": "flask", "env": [{"name": "COLOUR", "value": "blue"}]}
-    changed = patched(
-        load(manifests),
-        [
+    release = k8s_deploy(
+        f"{manifests}/*.yaml",
+        images={"flask": k8s_image},
+        patches=[
             Patch(
                 "Deployment/flask", {"spec": {"template": {"spec": {"containers": [container]}}}}
             ),
@@ -245,7 +266,6 @@ def test_patches_change_what_is_applied(k8s_deploy, k8s_image, manifests):
             },
         ],
     )
-    release = k8s_deploy(changed, images={"flask": k8s_image})
     release.wait_ready()
     deployment, service = release["Deployment/flask"], release["Service/flask"]
     [live] = deployment["spec"]["template"]["spec"]["containers"]
@@ -451,3 +471,36 @@ def test_a_definition_and_its_resource_lie_in_one_folder(
     assert objects.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name) is None
     # the kind is not there any more, and that is no error
     release.delete()
+
+
+def test_what_lives_in_no_namespace_is_gone_after_the_test(k8s_deploy, k8s_cluster, k8s_namespace):
+    group = f"{k8s_namespace}.seatrial.dev"
+    kind, name = "CustomResourceDefinition", f"ships.{group}"
+    k8s_deploy([text.replace("GROUP", group) for text in (SHIP, DEFINITION)]).wait_ready()
+    assert k8s_cluster.objects.get("apiextensions.k8s.io/v1", kind, name)
+    # what the fixture does when the test is over
+    k8s_deploy.close()
+    assert k8s_cluster.objects.get("apiextensions.k8s.io/v1", kind, name) is None
+
+
+def test_a_kustomization_for_another_namespace_can_be_had_without_it(
+    k8s_deploy, k8s_image, overlay
+):
+    write(overlay, {"kustomization.yaml": f"namespace: production\n{OVERLAY}"})
+    with pytest.raises(ManifestError, match="names namespace 'production'") as raised:
+        k8s_deploy(overlay, images={"flask": k8s_image})
+    # the way out is told so that it can be pasted
+    _, _, patches = raised.value.hint.partition("patches=")
+    release = k8s_deploy(overlay, images={"flask": k8s_image}, patches=eval(patches))  # noqa: S307 - our own words
+    release.wait_ready()
+
+
+# --- the examples of the documentation run as they are written
+
+DOCS = Path(__file__).parents[2] / "docs" / "manifests.md"
+
+for _code in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL):
+    _names = {}
+    exec(compile(_code, str(DOCS), "exec"), _names)  # noqa: S102 - our own documentation
+    globals().update({name: test for name, test in _names.items() if name.startswith("test_")})
+assert "test_it_is_patched" in globals()

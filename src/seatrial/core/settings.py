@@ -285,6 +285,12 @@ class Settings:
             _program, "path of the kubectl program", automatic="the version that seatrial locks"
         ),
     )
+    helm: Path | None = field(
+        default=None,
+        metadata=_about(
+            _program, "path of the helm program, for charts", automatic="the one on PATH"
+        ),
+    )
     image_base: str = field(
         default="",
         metadata=_about(

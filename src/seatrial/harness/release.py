@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from seatrial.core.clock import Deadline
@@ -80,6 +81,10 @@ class Deployer:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Put on everything that is applied, so that it is known whose it is."""
     ready_timeout: float = 60.0
+    helm: str | Path = "helm"
+    """What renders charts: a path, or a name to be found on PATH."""
+    releases: list[Release] = field(default_factory=list)
+    """Those that were made here, oldest first."""
 
     def __call__(
         self,
@@ -107,8 +112,21 @@ class Deployer:
             self.ready_timeout,
             force=force,
         )
+        # one of which a part was refused has left the other part behind
+        self.releases.append(release)
         release.apply()
         return release
+
+    def close(self) -> None:
+        """Delete, last first, the releases that the end of the namespace would not end.
+
+        Those with objects that live in no namespace: a ClusterRole, a definition and its resources.
+        Any number of times. Raises `ManifestError` for what does not go.
+        """
+        while self.releases:
+            release = self.releases.pop()
+            if release.reaches_out:
+                release.delete()
 
     def validate(
         self,
@@ -136,8 +154,17 @@ class Deployer:
         images: Mapping[str, Any] | None,
         patches: Iterable[Patch | Mapping[str, Any]],
     ) -> Sequence[Manifest]:
-        renderers = Renderers(kubectl=self.cluster.kubectl_path, namespace=self.namespace)
+        renderers = Renderers(
+            kubectl=self.cluster.kubectl_path,
+            helm=self.helm,
+            namespace=self.namespace,
+            kubernetes=self._kubernetes,
+        )
         return with_images(patched(load(source, renderers=renderers), patches), images or {})
+
+    def _kubernetes(self) -> str:
+        # a connection that nobody needs is not opened
+        return self.cluster.connection.version()
 
 
 class Release:
@@ -166,6 +193,17 @@ class Release:
     def refs(self) -> Sequence[ObjectRef]:
         """What was applied, as `Kind/name`."""
         return tuple(ObjectRef.of(manifest.object) for manifest in self.manifests)
+
+    @property
+    def reaches_out(self) -> bool:
+        """Whether there is anything among it that lives in no namespace."""
+        discovery = self.cluster.objects.discovery
+        for manifest in self.manifests:
+            # a kind that is not known was never applied, or has gone with its definition
+            with suppress(ConfigurationError):
+                if not discovery.find(manifest.kind, manifest.api_version).namespaced:
+                    return True
+        return False
 
     @property
     def feed(self) -> Feed:

@@ -22,6 +22,13 @@ LOOK_WITHIN = 0.25
 
 DEFINITION = "CustomResourceDefinition"
 
+#: the way out for a manifest that names another namespace, and for one of an object that is there
+ANOTHER_NAMESPACE = (
+    "leave metadata.namespace out, or take it out of all: "
+    'patches=[Patch("*/*", {"metadata": {"namespace": None}})]'
+)
+NOT_OURS = "give it a name of its own: it lives in no namespace, and may be in use"
+
 
 class Objects(Protocol):
     """What is asked of a cluster's API. The namespace is ignored for kinds that live in none."""
@@ -100,7 +107,7 @@ def apply(
             if foreign and not allow_foreign:
                 raise ManifestError(
                     f"{manifest} is there already and is not seatrial's",
-                    hint="give it a name of its own, or allow objects that are not the test's",
+                    hint=NOT_OURS,
                 )
             applied.append(
                 objects.apply(
@@ -215,7 +222,7 @@ def _refuse_other_namespaces(manifests: Iterable[Manifest], namespace: str) -> N
                 f"{manifest} names namespace {manifest.namespace!r}, "
                 f"and the test's is {namespace!r}",
                 details=manifest.origin,
-                hint="leave metadata.namespace out, or allow objects that are not the test's",
+                hint=ANOTHER_NAMESPACE,
             )
 
 

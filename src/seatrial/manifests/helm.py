@@ -46,7 +46,9 @@ def is_chart(path: Path) -> bool:
     return (path / "Chart.yaml").is_file() or (path.is_file() and path.suffix == ".tgz")
 
 
-def template(chart: Chart, path: Path, *, helm: str | Path, namespace: str = "") -> str:
+def template(
+    chart: Chart, path: Path, *, helm: str | Path, namespace: str = "", kubernetes: str = ""
+) -> str:
     """The manifests that a chart makes, its CustomResourceDefinitions included, as YAML.
 
     Raises `ManifestError` where helm is not installed, and with the words of helm where it refuses.
@@ -55,8 +57,8 @@ def template(chart: Chart, path: Path, *, helm: str | Path, namespace: str = "")
     if program is None:
         raise ManifestError(
             f"{chart.path} is a helm chart, and there is no {helm} to render it with",
-            hint="install helm (https://helm.sh/docs/intro/install) so that it is on PATH, "
-            "or give a folder of what `helm template` prints",
+            hint="install helm (https://helm.sh/docs/intro/install) so that it is on PATH, or name "
+            "it\n(--seatrial-helm=…), or give a file of what `helm template` prints",
         )
     argv: list[str | Path] = [
         program,
@@ -66,6 +68,7 @@ def template(chart: Chart, path: Path, *, helm: str | Path, namespace: str = "")
         "--include-crds",
         "--values=-",
         *([f"--namespace={namespace}"] if namespace else []),
+        *([f"--kube-version={kubernetes}"] if kubernetes else []),
     ]
     try:
         return run(argv, stdin=[json.dumps(dict(chart.values)).encode()], timeout=TIMEOUT).stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import glob
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,6 +36,8 @@ class Renderers:
     """For charts: a path, or a name to be found on PATH."""
     namespace: str = ""
     """What a chart sees as `.Release.Namespace`."""
+    kubernetes: Callable[[], str] = str
+    """Asked for what a chart sees as `.Capabilities.KubeVersion`; nothing leaves that to helm."""
 
 
 def load(
@@ -43,10 +45,10 @@ def load(
 ) -> tuple[Manifest, ...]:
     """The manifests of `source`, in the order of files and documents; `List`s are taken apart.
 
-    A text that begins with `http://` or `https://` is fetched, and one with a line break in it is
-    YAML. Any other is a file, a pattern such as `manifests/*.yaml`, or a folder: a kustomization, a
-    helm chart (`Chart` gives it values), or else its `*.yaml`, `*.yml` and `*.json`, sorted by
-    name. Relative paths start at `base`, or at the current folder.
+    A text that begins with `http://` or `https://` is fetched, and one with a line break in it, or
+    that begins with `{`, is YAML. Any other is a file, a pattern such as `manifests/*.yaml`, or a
+    folder: a kustomization, a helm chart (`Chart` gives it values), or else its `*.yaml`, `*.yml`
+    and `*.json`, sorted by name. Relative paths start at `base`, or at the current folder.
 
     Raises `ManifestError` for whatever cannot be found, fetched, rendered or read, has no
     `apiVersion`, `kind` or `metadata.name`, or is there twice. What is wrong with several files is
@@ -80,7 +82,7 @@ class _Reader:
             yield from self._kept(manifests_of([body], Origin("a dictionary", parts=False)))
         elif isinstance(source, str) and is_url(source):
             yield from self._kept(_behind(source))
-        elif isinstance(source, str) and "\n" in source:
+        elif isinstance(source, str) and _is_text(source):
             yield from self._kept(_read_text(source, "YAML text"))
         elif isinstance(source, str | Path):
             yield from self._kept(self._at(source))
@@ -117,13 +119,24 @@ class _Reader:
                 f"there is no helm chart at {chart.path}",
                 hint="a chart is a folder with a Chart.yaml in it, or a packed one (.tgz)",
             )
-        text = template(chart, path, helm=self._renderers.helm, namespace=self._renderers.namespace)
+        text = template(
+            chart,
+            path,
+            helm=self._renderers.helm,
+            namespace=self._renderers.namespace,
+            kubernetes=self._renderers.kubernetes(),
+        )
         lines = text.splitlines()
         for document in read_yaml(text, f"{chart.path} (helm)"):
             made_by = template_of(document.line, lines)
             name = f"{chart.path} (helm: {made_by})" if made_by else f"{chart.path} (helm)"
             found = manifests_of([document], Origin(name, lines, in_file=False))
             yield from (each for each in found if is_for_install(each.object))
+
+
+def _is_text(source: str) -> bool:
+    """Whether it is YAML or JSON itself rather than the name of a file."""
+    return "\n" in source or source.lstrip().startswith("{")
 
 
 def _behind(url: str) -> Iterator[Manifest]:
@@ -188,7 +201,7 @@ def _all_of(errors: list[ManifestError]) -> ManifestError:
 
 
 def _shown(source: object) -> str:
-    if isinstance(source, str) and "\n" not in source:
+    if isinstance(source, str) and not _is_text(source):
         return shown_url(source) if is_url(source) else source
     if isinstance(source, Path):
         return str(source)

@@ -16,7 +16,7 @@ from typing import Any
 from seatrial.core.errors import ApiError, ConfigurationError, ManifestError
 from seatrial.core.model import Object, dig
 from seatrial.core.spelling import did_you_mean, nearest
-from seatrial.manifests.applying import DEFINITION, Objects
+from seatrial.manifests.applying import ANOTHER_NAMESPACE, DEFINITION, NOT_OURS, Objects
 from seatrial.manifests.documents import Manifest
 from seatrial.manifests.labels import is_ours, without_ownership
 from seatrial.manifests.mistakes import Fault, Mistake, mistakes_of, shown_value
@@ -66,8 +66,8 @@ def validate(
     for manifest in ordered:
         if not allow_foreign and manifest.namespace not in ("", namespace):
             words = f"is {manifest.namespace!r}, and the test's is {namespace!r}"
-            hint = "leave it out, or allow objects that are not the test's"
-            found.append(Mistake(manifest, ("metadata", "namespace"), words, hint=hint))
+            path = ("metadata", "namespace")
+            found.append(Mistake(manifest, path, words, hint=ANOTHER_NAMESPACE))
             continue
         # a namespace that the manifests bring along is not there yet
         lives_in = namespace if manifest.namespace in own_namespaces else manifest.namespace
@@ -109,8 +109,7 @@ class _Check:
         )
         if foreign and not allow_foreign:
             words = "is there already and is not seatrial's"
-            hint = "give it a name of its own, or allow objects that are not the test's"
-            return [Mistake(manifest, ("metadata", "name"), words, hint=hint)]
+            return [Mistake(manifest, ("metadata", "name"), words, hint=NOT_OURS)]
         obj = (without_ownership(manifest) if foreign else manifest).copy_object()
         if manifest.namespace:
             obj["metadata"]["namespace"] = self._namespace

@@ -189,8 +189,11 @@ def k8s_deploy(
     k8s_settings: Settings,
     k8s_cluster: Cluster,
     k8s_namespace: str,
-) -> Deployer:
-    """Applies manifests: `k8s_deploy("fixtures/manifests", images={"flask": image}) -> Release`."""
+) -> Iterator[Deployer]:
+    """Applies manifests: `k8s_deploy("fixtures/manifests", images={"flask": image}) -> Release`.
+
+    What lives in no namespace, such as a ClusterRole, is gone after the test as well.
+    """
     from seatrial.harness import Deployer
 
     deployer = Deployer(
@@ -198,8 +201,13 @@ def k8s_deploy(
         k8s_namespace,
         labels=k8s_cluster.namespaces.labels(request.node.nodeid),
         ready_timeout=k8s_settings.ready_timeout,
+        helm=k8s_settings.helm or "helm",
     )
-    return recording.deployer_of(request.node, deployer)
+    try:
+        yield recording.deployer_of(request.node, deployer)
+    finally:
+        if not k8s_settings.keep_namespace:
+            deployer.close()
 
 
 @pytest.fixture

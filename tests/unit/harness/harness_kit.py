@@ -62,6 +62,7 @@ class FakeHub(ScriptedFeed):
 @dataclass
 class FakeResource:
     verbs: frozenset
+    namespaced: bool
 
 
 @dataclass
@@ -78,7 +79,7 @@ class FakeDiscovery:
         if self.clock.now < self.served_from.get(kind, 0.0):
             raise ConfigurationError(f"the cluster knows no kind {kind!r}")
         verbs = {"get", "patch"} if kind in self.unwatchable else {"get", "list", "watch", "patch"}
-        return FakeResource(frozenset(verbs))
+        return FakeResource(frozenset(verbs), kind not in SHARED)
 
 
 class FakeObjects:

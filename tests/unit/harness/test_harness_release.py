@@ -561,6 +561,39 @@ def test_what_was_applied_is_deleted_last_first_and_waited_for(world, deploy):
     assert world.objects.stored == {}
 
 
+def test_what_the_end_of_the_namespace_ends_is_left_to_it(world, deploy):
+    deploy([config_map(), deployment()])
+    deploy.close()
+    assert world.wrote("delete") == []
+
+
+def test_a_release_with_a_part_outside_of_the_namespace_is_deleted_after_the_test(world, deploy):
+    """All of it: a volume stays as long as the claim, a definition as long as its resources."""
+    deploy([config_map("first"), shared("PersistentVolume", "disk")])
+    deploy(deployment())
+    deploy(shared("StorageClass", "fast", "storage.k8s.io/v1"))
+    deploy.close()
+    assert world.wrote("delete") == [
+        "delete StorageClass/fast Foreground",
+        "delete PersistentVolume/disk Foreground",
+        "delete ConfigMap/first Foreground",
+    ]
+    deploy.close()
+    assert len(world.wrote("delete")) == 3
+
+
+def test_a_release_that_was_refused_half_way_is_not_forgotten(world, deploy):
+    def refuse(obj):
+        if obj["kind"] == "Deployment":
+            raise ApiError("the API server refused to apply it", status=422)
+
+    world.objects.on_write.append(refuse)
+    with pytest.raises(ApiError):
+        deploy([shared("StorageClass", "fast", "storage.k8s.io/v1"), deployment()])
+    deploy.close()
+    assert "delete StorageClass/fast Foreground" in world.wrote("delete")
+
+
 def test_the_kits_rollout_is_what_readiness_calls_ready(world):
     """The fakes are of use only if the real rules apply to them."""
     written = world.objects.put({**deployment(), "metadata": {"name": "a", "namespace": "shop"}})

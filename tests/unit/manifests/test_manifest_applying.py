@@ -213,7 +213,8 @@ def test_another_namespace_than_the_tests_is_refused_unless_allowed(cluster):
     assert str(error.value) == (
         "Service/b names namespace 'prod', and the test's is 'ns'\n"
         "  a dictionary\n"
-        "-> leave metadata.namespace out, or allow objects that are not the test's"
+        "-> leave metadata.namespace out, or take it out of all: "
+        'patches=[Patch("*/*", {"metadata": {"namespace": None}})]'
     )
     assert cluster.calls == []
     apply(given, cluster, namespace="ns", allow_foreign=True)
@@ -229,7 +230,7 @@ def test_what_is_there_and_not_ours_is_refused_unless_allowed(cluster, feed):
         "ClusterRole/admin is there already and is not seatrial's\n"
         "  from a dictionary\n"
         "  applied before it: nothing\n"
-        "-> give it a name of its own, or allow objects that are not the test's"
+        "-> give it a name of its own: it lives in no namespace, and may be in use"
     )
     [applied] = apply(given, cluster, namespace="ns", allow_foreign=True)
     assert applied["metadata"]["labels"] == {"x": "y"}

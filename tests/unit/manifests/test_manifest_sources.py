@@ -221,6 +221,15 @@ def test_what_kustomize_refuses_is_told_in_its_own_words(tmp_path):
     assert error.cause == f"kustomize cannot render {tmp_path}: kubectl ended with status 3"
 
 
+def test_a_text_of_one_line_may_be_json_or_yaml_in_braces():
+    for text in (
+        '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}',
+        " {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}",
+    ):
+        assert str(load(text)[0]) == "ConfigMap/a"
+    assert refused("{kind: ConfigMap}").cause.startswith("YAML text")
+
+
 # --- helm
 
 
@@ -285,11 +294,14 @@ def test_a_comment_before_a_document_does_not_hide_its_template():
     assert template_of(2, ["", "kind: A"]) == ""
 
 
-def test_a_chart_gets_values_a_name_and_the_namespace(tmp_path, chart):
-    renderers = Renderers(helm=script(tmp_path / "helm", HELM), namespace="ns")
+def test_a_chart_gets_values_a_name_the_namespace_and_the_clusters_version(tmp_path, chart):
+    helm = script(tmp_path / "helm", HELM)
+    renderers = Renderers(helm=helm, namespace="ns", kubernetes=lambda: "v1.37.2")
     load([Chart(chart, {"replicas": 2}, release="argo")], renderers=renderers)
     arguments = (tmp_path / "arguments").read_text()
-    assert arguments == f"template argo {chart} --include-crds --values=- --namespace=ns\n"
+    assert arguments == (
+        f"template argo {chart} --include-crds --values=- --namespace=ns --kube-version=v1.37.2\n"
+    )
     assert (tmp_path / "values").read_text() == '{"replicas": 2}'
 
 
@@ -306,6 +318,13 @@ def test_without_helm_a_chart_names_the_way_out(chart, tmp_path):
         f"{chart} is a helm chart, and there is no {tmp_path / 'none'} to render it with"
     )
     assert "https://helm.sh/docs/intro/install" in error.hint
+    assert "--seatrial-helm=" in error.hint
+
+
+def test_the_version_is_not_asked_for_where_there_is_no_chart(tmp_path):
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    renderers = Renderers(kubernetes=lambda: pytest.fail("asked"))
+    assert load(tmp_path, renderers=renderers)
 
 
 def test_what_helm_refuses_is_told_in_its_own_words(chart, tmp_path):

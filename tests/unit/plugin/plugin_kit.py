@@ -31,6 +31,7 @@ class ApiServer(FakeApiServer):
             ("Service", "services", True),
             ("ServiceAccount", "serviceaccounts", True),
         ]
+        self.resources["storage.k8s.io/v1"] = [("StorageClass", "storageclasses", False)]
         self.resources["discovery.k8s.io/v1"] = [("EndpointSlice", "endpointslices", True)]
 
     def put(self, obj):

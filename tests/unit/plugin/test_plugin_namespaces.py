@@ -130,6 +130,53 @@ def test_what_is_deployed_is_labelled_and_waited_for_as_long_as_the_settings_say
     ).assert_outcomes(passed=1)
 
 
+OUTSIDE = """
+    def test_it(k8s_deploy):
+        body = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass"}
+        k8s_deploy({**body, "metadata": {"name": "fast"}, "provisioner": "none"})
+"""
+
+
+@pytest.mark.parametrize(("options", "left"), [([], 0), (["--seatrial-keep-namespace"], 1)])
+def test_what_lives_in_no_namespace_goes_with_the_test_or_stays_with_its_namespace(
+    machine, options, left
+):
+    machine.tests(OUTSIDE, *options).assert_outcomes(passed=1)
+    classes = [name for kind, _, name in machine.api.objects if kind == "StorageClass"]
+    assert len(classes) == left
+
+
+def test_an_endpoint_that_a_test_leaves_open_is_closed_after_it(machine):
+    machine.tests(
+        """
+        opened = []
+
+        def test_it(k8s_http, k8s_deploy):
+            port = {"port": 5000}
+            service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "flask"}}
+            k8s_deploy({**service, "spec": {"selector": {"app": "flask"}, "ports": [port]}})
+            endpoint = k8s_http.service("flask", port=5000)
+            endpoint.route.close = lambda: opened.append("closed")
+
+        def test_after_it():
+            assert opened == ["closed"]
+        """
+    ).assert_outcomes(passed=2)
+
+
+def test_helm_is_the_one_of_the_settings(machine, tmp_path):
+    program = tmp_path / "helm"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    machine.tests(
+        f"def test_it(k8s_deploy): assert str(k8s_deploy.helm) == {str(program)!r}",
+        f"--seatrial-helm={program}",
+    ).assert_outcomes(passed=1)
+    machine.tests("def test_it(k8s_deploy): assert k8s_deploy.helm == 'helm'").assert_outcomes(
+        passed=1
+    )
+
+
 def test_the_way_to_the_application_has_the_settings_timeout(machine):
     machine.tests(
         """
