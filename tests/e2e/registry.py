@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import requests
+
 from seatrial.harness import Cluster, Release
 from seatrial.images import Image
 from seatrial.setup.debian_image import DebianImage
@@ -95,11 +97,26 @@ class Registry:
         service = release["Service/registry"]
         return cls(cluster, service["spec"]["ports"][0]["nodePort"])
 
+    @property
+    def published(self) -> str:
+        """Where it is reached from this machine."""
+        return f"127.0.0.1:{self.cluster.handle.host_port(self.node_port)}"
+
+    def digest(self, repository: str, tag: str) -> str:
+        """`sha256:…` of the manifest that it has under a tag."""
+        answer = requests.head(
+            f"http://{self.published}/v2/{repository}/manifests/{tag}",
+            headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
+            timeout=10,
+        )
+        answer.raise_for_status()
+        return answer.headers["Docker-Content-Digest"]
+
     def push(self, image: Image, name: str) -> str:
         """Push an image under a name (`flask:pulled`) and give the reference that nodes pull."""
         repository, _, tag = name.rpartition(":")
         client = self.cluster.client
-        published = f"127.0.0.1:{self.cluster.handle.host_port(self.node_port)}/{repository}"
+        published = f"{self.published}/{repository}"
         client.api.tag(image.id, published, tag)
         try:
             for line in client.api.push(published, tag, stream=True, decode=True):
