@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import requests
+
 from seatrial.harness import Cluster, Release
 from seatrial.images import Image
 from seatrial.setup.debian_image import DebianImage
@@ -96,20 +98,36 @@ class Registry:
         service = release["Service/registry"]
         return cls(cluster, service["spec"]["ports"][0]["nodePort"])
 
-    def push(self, image: Image, name: str) -> str:
-        """Push a copy of an image as `name` (`flask:pulled`) and give the reference for nodes.
+    @property
+    def published(self) -> str:
+        """Where it is reached from this machine."""
+        return f"127.0.0.1:{self.cluster.handle.host_port(self.node_port)}"
 
-        The copy has an id of its own. An image that a kubelet (1.35 and newer) has pulled under one
-        name it asks the registry for under every other name as well, were it loaded or not.
+    def digest(self, repository: str, tag: str) -> str:
+        """`sha256:…` of the manifest that it has under a tag."""
+        answer = requests.head(
+            f"http://{self.published}/v2/{repository}/manifests/{tag}",
+            headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
+            timeout=10,
+        )
+        answer.raise_for_status()
+        return answer.headers["Docker-Content-Digest"]
+
+    def push(self, image: Image, name: str, *, copy: bool = False) -> str:
+        """Push an image as `name` (`flask:pulled`) and give the reference that nodes pull.
+
+        With `copy` what is pushed has an id of its own. An image that a kubelet (1.35 and newer)
+        has pulled under one name it asks the registry for under every other name as well, were it
+        loaded or not: so no other test may use it.
         """
         repository, _, tag = name.rpartition(":")
         client = self.cluster.client
-        published = f"127.0.0.1:{self.cluster.handle.host_port(self.node_port)}/{repository}"
-        client.images.build(
-            fileobj=io.BytesIO(f"FROM {image.reference}\nLABEL pushed=as-{tag}\n".encode()),
-            tag=f"{published}:{tag}",
-            rm=True,
-        )
+        published = f"{self.published}/{repository}"
+        if copy:
+            recipe = f"FROM {image.reference}\nLABEL pushed={tag}\n".encode()
+            client.images.build(fileobj=io.BytesIO(recipe), tag=f"{published}:{tag}", rm=True)
+        else:
+            client.api.tag(image.id, published, tag)
         try:
             for line in client.api.push(published, tag, stream=True, decode=True):
                 assert "error" not in line, line["error"]

@@ -95,7 +95,7 @@ def test_a_failed_pull(k8s_deploy, broken_deployment, k8s_events):
 def test_a_fresh_rollout_with_a_pull(
     registry, k8s_image, k8s_deploy, k8s_events, broken_deployment
 ):
-    reference = registry.push(k8s_image, "flask:pulled")
+    reference = registry.push(k8s_image, "flask:pulled", copy=True)
     release = k8s_deploy(broken_deployment(container={"image": reference}))
     release.wait_ready()
     match = k8s_events.expect(FRESH_ROLLOUT_WITH_PULL.of(FLASK, replicas=1))

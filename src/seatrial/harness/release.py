@@ -14,6 +14,8 @@ from seatrial.core.feed import Feed, wait_on
 from seatrial.core.model import Object, ObjectRef, Snapshot, Verdict, dig
 from seatrial.core.spelling import did_you_mean
 from seatrial.harness.cluster import Cluster
+from seatrial.harness.running_images import assert_pods_run
+from seatrial.images import Image
 from seatrial.manifests import (
     Manifest,
     Patch,
@@ -296,6 +298,22 @@ class Release:
                 pods = workload.pods if workload else ()
                 found.update({pod.ref.name: pod.object for pod in pods})
         return [found[name] for name in sorted(found)]
+
+    def assert_runs(
+        self, image: Image | str, ref: str = "", *, container: str = "", pinned: bool = False
+    ) -> None:
+        """Prove that the pods run the very image that was built, on every node.
+
+        Held against each other are the image's digest and the `imageID` of each container of
+        `pods(ref)` that is named `container`, or, by default, whose image has the repository of
+        `image`; init containers count. `pinned` demands that their specification names the image by
+        its digest as well, so that nothing can take its place later.
+
+        Raises `ProvenanceError`, which says what runs instead and why (a stale tag, a pull because
+        of `:latest` or the policy Always, another image in the manifest), and `ConfigurationError`
+        if there is no such container, pod, or `ref`.
+        """
+        assert_pods_run(self.cluster, self.pods(ref), image, container=container, pinned=pinned)
 
     def rollout(
         self,

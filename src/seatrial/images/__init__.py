@@ -5,6 +5,8 @@ from seatrial.images.choice import BUILDERS, choose_builder
 from seatrial.images.context import EXTRA_CA, BuildContext
 from seatrial.images.engine_image import Image, find
 from seatrial.images.loading import Loaded, Node, load, load_archive
+from seatrial.images.missing import configurations_of
+from seatrial.images.provenance import assert_runs
 
 __all__ = [
     "BUILDERS",
@@ -15,8 +17,10 @@ __all__ = [
     "Image",
     "Loaded",
     "Node",
+    "assert_runs",
     "build",
     "choose_builder",
+    "configurations_of",
     "find",
     "load",
     "load_archive",

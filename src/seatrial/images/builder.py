@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,7 @@ from seatrial.core.errors import ImageError
 from seatrial.core.progress import Step
 from seatrial.images.context import BuildContext
 
-__all__ = ["BUILD_TIMEOUT", "SHOWN_LINES", "Builder", "Order", "failure"]
+__all__ = ["BUILD_TIMEOUT", "SHOWN_LINES", "Builder", "Order", "failure", "plain"]
 
 #: seconds for a build; a step may well print nothing for many minutes
 BUILD_TIMEOUT = 3600
@@ -38,6 +39,15 @@ class Builder(Protocol):
 
     def build(self, order: Order, step: Step) -> None:
         """Raises `ImageError`, see `failure`."""
+
+
+#: colours and the like (ECMA-48): the classic builder itself writes errors in red
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def plain(line: str) -> str:
+    """A line of output without colours, and no space at its end."""
+    return _CONTROL.sub("", line).rstrip()
 
 
 def failure(order: Order, where: str, lines: Iterable[str]) -> ImageError:

@@ -1,7 +1,6 @@
 """BuildKit, the builder inside the engine, by way of buildx.
 
-buildx is given the build context as a tar, as the classic builder is, so both build from the same
-bytes. Its plain progress is read, which every version of it prints in the same way.
+Its plain progress is read, which every version of it prints in the same way.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import tempfile
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seatrial.core.errors import CommandError
 from seatrial.core.progress import Step
-from seatrial.images.builder import BUILD_TIMEOUT, SHOWN_LINES, Order, failure
-from seatrial.images.engine_files import chunks_of
+from seatrial.images.builder import BUILD_TIMEOUT, SHOWN_LINES, Order, failure, plain
 from seatrial.tools.running import run
 
 __all__ = ["BuildKit", "Output", "docker_buildx"]
@@ -51,11 +50,12 @@ class BuildKit:
     def build(self, order: Order, step: Step) -> None:
         """Raises `ImageError`."""
         output = Output(step)
-        with order.context.tar() as archive, tempfile.TemporaryDirectory() as own:
+        with tempfile.TemporaryDirectory(prefix="seatrial-build-") as name:
+            own = Path(name)
+            dockerfile, files = _write(order, own)
             try:
                 run(
-                    [*self.buildx, *_arguments(order)],
-                    stdin=chunks_of(archive),
+                    [*self.buildx, *_arguments(order, dockerfile), files],
                     env=_environment(own),
                     on_line=output.line,
                     timeout=BUILD_TIMEOUT,
@@ -64,7 +64,22 @@ class BuildKit:
                 raise failure(order, output.where, output.shown or [str(error)]) from error
 
 
-def _arguments(order: Order) -> Iterator[str]:
+def _write(order: Order, own: Path) -> tuple[Path, Path]:
+    """Write what the build is made of: give the path of the Dockerfile, and of the other files.
+
+    They are apart, since a `COPY . .` is not to see a Dockerfile that is ignored.
+    """
+    dockerfile, files = own / "dockerfile" / "Dockerfile", own / "files"
+    for folder in (dockerfile.parent, files, own / "config"):
+        folder.mkdir()
+    order.context.write_to(files)
+    dockerfile.write_text(order.context.dockerfile_text, encoding="utf-8")
+    # what is ignored is left out by now, and the file of authorities is not to be
+    dockerfile.with_name("Dockerfile.dockerignore").write_text("# nothing more is ignored\n")
+    return dockerfile, files
+
+
+def _arguments(order: Order, dockerfile: Path) -> Iterator[str]:
     context = order.context
     yield from ("build", "--progress=plain", "--load")
     # not the user's choice, which may be a builder that knows none of the engine's images
@@ -72,18 +87,17 @@ def _arguments(order: Order) -> Iterator[str]:
     # an attestation would make an index of the image, and name this machine
     yield "--provenance=false"
     yield f"--tag={order.reference}"
-    yield f"--file={context.dockerfile}"
+    yield f"--file={dockerfile}"
     yield from (f"--target={each}" for each in [context.target] if each)
     yield from (f"--platform={each}" for each in [context.platform] if each)
     yield from (f"--build-arg={key}={value}" for key, value in order.build_args.items())
     yield from (f"--label={key}={value}" for key, value in order.labels.items())
-    yield "-"
 
 
-def _environment(own: str) -> Mapping[str, str]:
+def _environment(own: Path) -> Mapping[str, str]:
     return {
         # what buildx remembers of each build is left nowhere
-        "BUILDX_CONFIG": own,
+        "BUILDX_CONFIG": str(own / "config"),
         # the engine that the SDK has, which knows DOCKER_HOST and no contexts
         "DOCKER_CONTEXT": "default",
         "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
@@ -119,8 +133,9 @@ class Output:
             self._failed = number
             self._lines[number].append(text.removeprefix(_FAILED))
         elif printed := _OUTPUT.fullmatch(text):
-            self._lines[number].append(printed[1])
-            self._step.line(printed[1])
+            line = plain(printed[1])
+            self._lines[number].append(line)
+            self._step.line(line)
 
     def _outside(self, line: str) -> None:
         if match := _ENDED.fullmatch(line):

@@ -11,7 +11,7 @@ from typing import Any
 import docker
 
 from seatrial.core.progress import Step
-from seatrial.images.builder import BUILD_TIMEOUT, SHOWN_LINES, Order, failure
+from seatrial.images.builder import BUILD_TIMEOUT, SHOWN_LINES, Order, failure, plain
 from seatrial.images.engine_files import ENGINE_ERRORS
 
 __all__ = ["ClassicBuilder"]
@@ -77,8 +77,8 @@ class _Output:
                 # a line may come in pieces
                 *whole, self._rest = (self._rest + str(entry["stream"])).split("\n")
                 for line in whole:
-                    self._line(line.rstrip())
-        self._line(self._rest.rstrip())
+                    self._line(plain(line))
+        self._line(plain(self._rest))
 
     def _line(self, line: str) -> None:
         if not line:

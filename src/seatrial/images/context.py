@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import posixpath
+import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from docker.utils.build import exclude_paths
-
 from seatrial.core.errors import ImageError
 from seatrial.images import dockerfile as parsed
+from seatrial.images.dockerignore import patterns_of, walk
 
 __all__ = ["EXTRA_CA", "BuildContext"]
 
 #: where a Dockerfile finds certificate authorities to trust while it is built
 EXTRA_CA = ".seatrial/extra-ca.pem"
+
+_IGNORE = ".dockerignore"
 
 #: changed whenever the same inputs are to get another tag
 _FORMAT = "seatrial build context 1"
@@ -73,21 +77,29 @@ class BuildContext:
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """What goes into the build, as sorted paths inside the folder, folders included."""
-        # a Dockerfile may have one of its own, as BuildKit reads it
-        own = self.path / f"{self.dockerfile}.dockerignore"
-        ignore = own if own.is_file() else self.path / ".dockerignore"
+        """What goes into the build, as sorted paths inside the folder, folders included.
+
+        Dockerfile and `.dockerignore` always do, since the classic builder reads them from there;
+        see `visible_files`.
+        """
+        read_first = {name for name in (self.dockerfile, _IGNORE) if (self.path / name).is_file()}
+        return tuple(sorted({*self.visible_files, *read_first}))
+
+    @cached_property
+    def visible_files(self) -> tuple[str, ...]:
+        """What a `COPY . .` takes: all that is not ignored. Raises `ImageError`."""
+        # a Dockerfile may have an ignore file of its own, as BuildKit reads it
+        own = self.path / f"{self.dockerfile}{_IGNORE}"
+        ignore = own if own.is_file() else self.path / _IGNORE
         try:
-            lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
-            patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-            found = exclude_paths(str(self.path), patterns, dockerfile=self.dockerfile)
-        except (OSError, UnicodeDecodeError) as error:
+            patterns = patterns_of(ignore.read_text(encoding="utf-8")) if ignore.is_file() else []
+            found = set(walk(self.path, patterns))
+        except (OSError, ValueError) as error:
             raise ImageError(
                 f"the files of {self.path} cannot be listed", details=str(error)
             ) from error
         # the file is ours to give; one that lies there by chance has no part in the tag either
-        found -= {EXTRA_CA, Path(EXTRA_CA).parent.as_posix()}
-        return tuple(sorted(found))
+        return tuple(sorted(found - {EXTRA_CA, posixpath.dirname(EXTRA_CA)}))
 
     @cached_property
     def hash(self) -> str:
@@ -109,7 +121,7 @@ class BuildContext:
             add(str(len(mapping)))
             for key in sorted(mapping):
                 add(key, mapping[key])
-        for info, content in self._entries():
+        for info, content in self._entries(self.files):
             add(info.name, info.type, oct(info.mode), info.linkname)
             if content is not None:
                 with content:
@@ -125,19 +137,40 @@ class BuildContext:
         """The build context as the engine takes it; the same bytes for the same content."""
         archive = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for info, content in self._entries():
+            for info, content in self._entries(self.files, with_authorities=True):
                 if content is None:
                     tar.addfile(info)
                     continue
                 with content:
                     tar.addfile(info, content)
-            if self.extra_cas is not None:
-                tar.addfile(_info(EXTRA_CA, size=len(self.extra_cas)), io.BytesIO(self.extra_cas))
         archive.seek(0)
         return archive
 
-    def _entries(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        for name in self.files:
+    def write_to(self, folder: Path) -> None:
+        """Write what is to be visible into an empty folder; no times, owners or umask of ours."""
+        folders = {folder}
+        for info, content in self._entries(self.visible_files, with_authorities=True):
+            place = folder / info.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folders |= {each for each in place.parents if each.is_relative_to(folder)}
+            if content is not None:
+                with content, place.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                place.chmod(info.mode)
+            elif info.issym():
+                place.symlink_to(info.linkname)
+            else:
+                place.mkdir(exist_ok=True)
+                folders.add(place)
+            os.utime(place, (0, 0), follow_symlinks=False)
+        for each in folders:
+            each.chmod(0o755)
+            os.utime(each, (0, 0))
+
+    def _entries(
+        self, names: Sequence[str], *, with_authorities: bool = False
+    ) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+        for name in names:
             path = self.path / name
             try:
                 if path.is_symlink():
@@ -151,6 +184,8 @@ class BuildContext:
                 # a socket or a pipe cannot be in an image
             except OSError as error:
                 raise ImageError(f"{path} cannot be read: {error.strerror}") from error
+        if with_authorities and self.extra_cas is not None:
+            yield _info(EXTRA_CA, size=len(self.extra_cas)), io.BytesIO(self.extra_cas)
 
 
 def _digest(content: IO[bytes]) -> bytes:

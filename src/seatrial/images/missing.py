@@ -16,6 +16,7 @@ __all__ = [
     "Inventory",
     "Node",
     "any_name",
+    "configurations_of",
     "has",
     "images_of",
     "inventory_of",
@@ -59,6 +60,18 @@ def any_name(images: Iterable[Mapping[str, Any]], image_id: str) -> str:
     """A name that the image has in the node; its id is one as well."""
     names = [each.get("repoTags") or () for each in images if each.get("id") == image_id]
     return next((tag for tags in names for tag in tags), image_id)
+
+
+def configurations_of(node: Node) -> Mapping[str, str]:
+    """The digest of each image's configuration, by every digest that the node has of a manifest.
+
+    Raises `ImageError`.
+    """
+    return {
+        str(name).rpartition("@")[2]: str(each["id"])
+        for each in images_of(node)
+        for name in each.get("repoDigests") or ()
+    }
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ image's configuration where the image was loaded into the node, and `repository@
 manifest where it was pulled (Kubernetes' API reference, ContainerStatus). A tag proves nothing: it
 can be moved, and a node keeps what it got first.
 
-Pure: nothing is asked of the cluster here.
+Only a node can tell which configuration belongs to a manifest, and `identify` asks it. Beside that
+nothing is asked of the cluster here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from seatrial.core.errors import ConfigurationError, ProvenanceError
@@ -28,6 +29,10 @@ _GROUPS = (
 _HEX = 12
 
 
+Identify = Callable[[str, str], str]
+"""Gives the digest of the configuration that a node (its name) has under a digest; "" for none."""
+
+
 @dataclass(frozen=True)
 class _Container:
     """A container of a pod: what is asked for, and what the node says it got."""
@@ -37,6 +42,7 @@ class _Container:
     name: str
     spec: Object
     status: Object
+    identify: Identify
 
     @property
     def image(self) -> str:
@@ -45,6 +51,14 @@ class _Container:
     @property
     def image_id(self) -> str:
         return str(self.status.get("imageID", ""))
+
+    def runs(self, image: Image) -> bool:
+        """Whether it was started from the very bits of `image`."""
+        # docker's shim once wrote docker-pullable:// and docker:// before it
+        digest = _digest_of(self.image_id) or self.image_id.rpartition("//")[2]
+        if digest in {image.id, _digest_of(image.digest or "")} - {""}:
+            return True
+        return self.identify(self.node, digest) == image.id
 
     @property
     def where(self) -> str:
@@ -58,7 +72,12 @@ class _Container:
 
 
 def assert_runs(
-    image: Image, pods: Sequence[Object], *, container: str = "", pinned: bool = False
+    image: Image,
+    pods: Sequence[Object],
+    *,
+    container: str = "",
+    pinned: bool = False,
+    identify: Identify = lambda _node, _digest: "",
 ) -> None:
     """Every container that is to run `image` was started from its very bits, on every node.
 
@@ -69,7 +88,7 @@ def assert_runs(
     Raises `ProvenanceError` for a container that runs something else, and `ConfigurationError` if
     there is no pod, or no container of that name or repository.
     """
-    meant = _meant(image, pods, container)
+    meant = _meant(image, pods, container, identify)
     for each in meant:
         problem = _problem(each, image)
         if problem:
@@ -85,8 +104,10 @@ def assert_runs(
             )
 
 
-def _meant(image: Image, pods: Sequence[Object], container: str) -> list[_Container]:
-    every = [each for pod in pods for each in _containers(pod)]
+def _meant(
+    image: Image, pods: Sequence[Object], container: str, identify: Identify
+) -> list[_Container]:
+    every = [each for pod in pods for each in _containers(pod, identify)]
     if not every:
         raise ConfigurationError(
             f"no pod is there that could run {image}", hint="wait first: release.wait_ready()"
@@ -105,19 +126,20 @@ def _meant(image: Image, pods: Sequence[Object], container: str) -> list[_Contai
     return meant
 
 
-def _containers(pod: Object) -> Iterator[_Container]:
+def _containers(pod: Object, identify: Identify) -> Iterator[_Container]:
     ref, node = ObjectRef.of(pod), str(dig(pod, "spec", "nodeName", default=""))
     for specs, statuses in _GROUPS:
         said = {each["name"]: each for each in dig(pod, "status", statuses, default=[])}
         for spec in dig(pod, "spec", specs, default=[]):
-            yield _Container(ref, node, spec["name"], spec, said.get(spec["name"], {}))
+            status = said.get(spec["name"], {})
+            yield _Container(ref, node, spec["name"], spec, status, identify)
 
 
 def _problem(container: _Container, image: Image) -> tuple[str, str] | None:
     """What is wrong with it, and the way out; None if it runs the image."""
     if not container.image_id:
         return f"{container.where} has not started, so nothing is proven", "release.wait_ready()"
-    if _is(container.image_id, image):
+    if container.runs(image):
         return None
     runs = f"{container.where} does not run the image that was built"
     same = _same_name(container.image, image.reference)
@@ -136,12 +158,6 @@ def _problem(container: _Container, image: Image) -> tuple[str, str] | None:
         f"{runs}: the node has an older image under the tag {container.image!r}",
         "load the image again, and give each build a tag of its own, as k8s_image does",
     )
-
-
-def _is(image_id: str, image: Image) -> bool:
-    digests = {image.id, _digest_of(image.digest or "")} - {""}
-    # docker's shim once wrote docker-pullable:// and docker:// before it
-    return (_digest_of(image_id) or image_id.rpartition("//")[2]) in digests
 
 
 def _same_name(one: str, other: str) -> bool:
@@ -167,7 +183,7 @@ def _evidence(image: Image, containers: Sequence[_Container]) -> str:
     if image.digest:
         lines.append(f"pushed or pulled as: {image.digest}")
     lines += [
-        f"{'same ' if _is(each.image_id, image) else 'OTHER'}  {each.where}: "
+        f"{'same ' if each.runs(image) else 'OTHER'}  {each.where}: "
         f"{each.image} is {_short(each.image_id) or 'not started'}"
         for each in containers
     ]

@@ -3,7 +3,7 @@
 import pytest
 from images_kit import Engine, Progress
 
-from seatrial.core.errors import ImageError
+from seatrial.core.errors import ConfigurationError, ImageError
 from seatrial.harness import ImageFactory
 
 PLAIN = "FROM python:3\nCOPY . /\n"
@@ -21,6 +21,12 @@ class Cluster:
 
     def load_image(self, image):
         self.loaded.append(image)
+
+
+@pytest.fixture(autouse=True)
+def without_buildkit(monkeypatch):
+    """As a user says it; what the machine's own `docker` can do has no part in these tests."""
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")
 
 
 @pytest.fixture
@@ -112,6 +118,43 @@ def test_a_companys_authorities_are_put_into_the_build(cluster, folder, tmp_path
     bundle.write_bytes(b"PEM")
     factory(cluster, extra_ca=bundle)(path=folder)
     assert the_build(cluster)["files"][".seatrial/extra-ca.pem"] == b"PEM"
+
+
+def test_the_authorities_of_one_image_win_and_have_to_be_there(cluster, folder, tmp_path):
+    (folder / "Dockerfile").write_text(PLAIN)
+    for name in ("all", "one"):
+        (tmp_path / name).write_text(name)
+    factory(cluster, extra_ca=tmp_path / "all")(path=folder, extra_ca=str(tmp_path / "one"))
+    assert the_build(cluster)["files"][".seatrial/extra-ca.pem"] == b"one"
+    with pytest.raises(ConfigurationError, match="none cannot be read: No such file"):
+        factory(cluster)(path=folder, extra_ca=tmp_path / "none")
+
+
+def test_the_builder_can_be_chosen(cluster, folder, tmp_path, monkeypatch):
+    (folder / "Dockerfile").write_text(PLAIN)
+    # neither docker, nor a buildx beside it
+    monkeypatch.setenv("PATH", str(tmp_path))
+    asked = []
+
+    def buildx():
+        asked.append("buildx")
+        return tmp_path / "buildx"
+
+    with pytest.raises(ImageError, match="cannot be started"):
+        factory(cluster, buildx=buildx)(path=folder, builder="buildkit")
+    assert asked == ["buildx"]
+    assert cluster.client.builds == []
+    factory(cluster, buildx=buildx)(path=folder, builder="classic")
+    assert the_build(cluster)
+
+
+def test_an_option_that_there_is_none_of_is_told_the_right_one(cluster, folder):
+    with pytest.raises(ConfigurationError) as caught:
+        factory(cluster)(path=folder, traget="x")
+    assert str(caught.value) == "an image has no option 'traget'\n-> did you mean 'target'?"
+    with pytest.raises(ConfigurationError, match="no option 'zzz'") as caught:
+        factory(cluster)(path=folder, zzz=1)
+    assert "its options are build_args, builder, dockerfile, extra_ca" in caught.value.hint
 
 
 def test_the_options_of_a_build_are_handed_on(cluster, folder):

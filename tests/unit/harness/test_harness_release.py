@@ -23,10 +23,12 @@ from seatrial.core.errors import (
     ConfigurationError,
     ManifestError,
     NotReadyError,
+    ProvenanceError,
 )
 from seatrial.core.model import State
 from seatrial.harness import Deployer
 from seatrial.harness.release import DEFINED_TIMEOUT, SEEN_TIMEOUT, SETTLING
+from seatrial.images import Image
 
 OURS = {"app.kubernetes.io/managed-by": "seatrial"}
 
@@ -473,6 +475,27 @@ def test_what_a_container_wrote_can_be_read(world, deploy):
     world.objects.text_of_log = "hello\n"
     assert deploy(deployment()).logs("flask-1", "flask", previous=True) == "hello\n"
     assert world.wrote("logs") == ["logs shop flask-1 flask previous=True tail=None"]
+
+
+def test_what_runs_is_held_against_the_image_of_the_newest_rollout(world, deploy):
+    built = Image("flask:2", "sha256:" + "b" * 64, None, 1)
+    world.rolls_out(0.0)
+    release = deploy([deployment("flask"), deployment("db")])
+    release.wait_ready()
+    for name, image_id in (("flask", built.id), ("db", "sha256:0")):
+        (shown,) = release.pods(f"Deployment/{name}")
+        shown["spec"] = {"containers": [{"name": "web", "image": "flask:2"}]}
+        shown["status"]["containerStatuses"] = [{"name": "web", "imageID": image_id}]
+        world.hub.shows(shown)
+    release.assert_runs(built, "Deployment/flask")
+    with pytest.raises(ProvenanceError, match="container web of Pod/db-1-0"):
+        release.assert_runs(built)
+    with pytest.raises(ProvenanceError, match="is not pinned"):
+        release.assert_runs(built, "Deployment/flask", pinned=True)
+    with pytest.raises(ConfigurationError, match="no container is named 'wep'"):
+        release.assert_runs(built, "Deployment/flask", container="wep")
+    with pytest.raises(ConfigurationError, match="the release holds no Deployment/flsk"):
+        release.assert_runs(built, "Deployment/flsk")
 
 
 # --- changing

@@ -53,6 +53,9 @@ class Engine:
         self.containers = {}
         self.created = 0
 
+    def version(self):
+        return {"Components": [{"Name": "Engine"}]}
+
     def info(self):
         self._fail("info")
         status = [["driver-type", self.driver_type]] if self.driver_type else []

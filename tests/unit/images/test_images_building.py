@@ -167,7 +167,7 @@ def test_a_failing_step_is_named_with_its_last_lines(engine, context):
         {"stream": "Step 1/2 : FROM base:1\n"},
         *({"stream": f"line {number}\n"} for number in range(40)),
         {"stream": "Step 2/2 : RUN pip install\n"},
-        {"stream": "no such package\n"},
+        {"stream": "\x1b[91mno such package\n\x1b[0m"},
         {"error": "The command returned a non-zero code: 1", "errorDetail": {"code": 1}},
     ]
     with pytest.raises(ImageError) as error:

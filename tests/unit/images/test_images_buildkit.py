@@ -1,9 +1,6 @@
 """BuildKit by way of buildx, which is a script here."""
 
-import io
-import os
 import stat
-import tarfile
 from pathlib import Path
 
 import docker.errors
@@ -27,7 +24,7 @@ FAILED = """\
 #4 0.263 compiling
 #5 [stage-2 1/2] RUN sleep 10
 #5 0.100 still asleep
-#4 0.264 no such header
+#4 0.264 \x1b[1;31mno such header\x1b[0m
 #4 ERROR: process "/bin/sh -c make" did not complete successfully: exit code: 3
 #5 CANCELED
 ------
@@ -77,7 +74,8 @@ def a_buildx(tmp_path):
             f"printf '%s\\n' \"$@\" > {tmp_path}/arguments\n"
             f"printenv BUILDX_CONFIG DOCKER_CONTEXT > {tmp_path}/environment\n"
             f'test -d "$BUILDX_CONFIG" || exit 9\n'
-            f"cat > {tmp_path}/stdin.tar\n"
+            f"for folder; do true; done\n"
+            f'cp -a "$folder" {tmp_path}/files\n'
             f"cat {tmp_path}/says >&2\n"
             f"exit {status}\n"
         )
@@ -114,10 +112,8 @@ def test_buildx_is_given_what_the_classic_builder_is(buildx, context, tmp_path):
     assert progress.titles == [f"building image {image} with BuildKit"]
     arguments = lines_of(tmp_path / "arguments")
     assert arguments[0] == "build"
-    assert arguments[-1] == "-"
     assert {
         f"--tag={image.reference}",
-        "--file=Dockerfile",
         "--target=t",
         "--platform=linux/arm64",
         "--build-arg=X=1",
@@ -127,8 +123,8 @@ def test_buildx_is_given_what_the_classic_builder_is(buildx, context, tmp_path):
         "--load",
         "--provenance=false",
     } <= set(arguments)
-    with tarfile.open(tmp_path / "stdin.tar") as tar:
-        assert tar.getnames() == ["Dockerfile", ".seatrial/extra-ca.pem"]
+    assert (tmp_path / "files" / "Dockerfile").is_file()
+    assert (tmp_path / "files" / ".seatrial" / "extra-ca.pem").read_bytes() == b"PEM"
 
 
 def test_buildx_speaks_to_the_engine_of_the_sdk_and_leaves_nothing_behind(
@@ -337,10 +333,29 @@ def test_no_builder_is_asked_for_if_the_image_is_there(context):
     assert build(engine, context, "flask", builder=refuse).id == "sha256:built-1"
 
 
-def test_a_build_that_is_fed_from_a_tar_sees_all_of_it(buildx, context, tmp_path):
-    (context.path / "large").write_bytes(os.urandom(1_000_000))
+def test_a_dockerfile_that_is_ignored_is_read_and_not_seen(buildx, context, tmp_path):
+    (context.path / ".dockerignore").write_text("*\n!wanted\n")
+    (context.path / "wanted").write_text("1")
+    engine = Engine().has("base:1")
+    context = BuildContext(path=context.path, extra_cas=b"PEM")
+    build(engine, context, "flask", builder=built_by(engine, buildx()))
+    assert sorted(each.name for each in (tmp_path / "files").iterdir()) == [".seatrial", "wanted"]
+    file = Path(next(e[7:] for e in lines_of(tmp_path / "arguments") if e.startswith("--file=")))
+    assert file.name == "Dockerfile"
+    assert not file.exists(), "it was left behind"
+
+
+def test_buildkit_sees_no_time_owner_or_umask_of_ours(buildx, context, tmp_path):
+    (context.path / "bin").mkdir(mode=0o700)
+    (context.path / "bin" / "run").write_text("1")
+    (context.path / "bin" / "run").chmod(0o700)
+    (context.path / "link").symlink_to("bin/run")
     engine = Engine().has("base:1")
     build(engine, context, "flask", builder=built_by(engine, buildx()))
-    received = (tmp_path / "stdin.tar").read_bytes()
-    with tarfile.open(fileobj=io.BytesIO(received)) as tar:
-        assert tar.extractfile("large").read() == (context.path / "large").read_bytes()
+    files = tmp_path / "files"
+    assert (files / "link").readlink() == Path("bin/run")
+    assert {each.lstat().st_mtime for each in (files, *files.rglob("*"))} == {0}
+    modes = [
+        stat.S_IMODE((files / name).stat().st_mode) for name in ("bin", "bin/run", "Dockerfile")
+    ]
+    assert modes == [0o755, 0o755, 0o644]

@@ -136,6 +136,32 @@ def test_the_dockerfile_is_sent_even_if_everything_is_ignored(folder):
     assert BuildContext(path=folder).files == (".dockerignore", "Dockerfile", "app/run")
 
 
+def test_a_dockerfile_may_have_an_ignore_file_of_its_own(folder):
+    (folder / ".dockerignore").write_text("app\n")
+    (folder / "Dockerfile.dockerignore").write_text("link\n**/run\n")
+    assert BuildContext(path=folder).files == (
+        ".dockerignore",
+        "Dockerfile",
+        "Dockerfile.dockerignore",
+        "app",
+        "app/main.py",
+    )
+    (folder / "other").write_text("FROM scratch\n")
+    assert "link" in BuildContext(path=folder, dockerfile="other").files
+
+
+def test_an_ignored_dockerfile_is_sent_and_is_not_to_be_seen(folder):
+    (folder / ".dockerignore").write_text("*\n!app/run\n")
+    assert BuildContext(path=folder).visible_files == ("app/run",)
+
+
+def test_a_pattern_that_is_none_is_one_clear_error(folder):
+    (folder / ".dockerignore").write_text("ok\n[a\n")
+    with pytest.raises(ImageError, match="cannot be listed") as caught:
+        _ = BuildContext(path=folder).files
+    assert caught.value.details.startswith("'[a' is no pattern")
+
+
 def test_the_projects_own_build_sends_only_the_application():
     files = BuildContext(path=ROOT).files
     assert {name.partition("/")[0] for name in files} == {".dockerignore", "Dockerfile", "app"}
@@ -189,7 +215,7 @@ def test_a_file_or_folder_that_cannot_be_read_is_one_clear_error(folder, monkeyp
     monkeypatch.setattr(Path, "open", denied)
     with pytest.raises(ImageError, match=r"Dockerfile cannot be read: Permission denied"):
         _ = context.hash
-    monkeypatch.setattr(os, "listdir", denied)
+    monkeypatch.setattr(os, "scandir", denied)
     with pytest.raises(ImageError, match=r"the files of .* cannot be listed"):
         _ = BuildContext(path=folder).files
 

@@ -41,6 +41,19 @@ def test_the_built_bits_are_known_by_configuration_and_by_manifest(image_id):
     assert_runs(IMAGE, [pod(image_id=image_id)])
 
 
+def test_a_node_may_know_the_bits_by_a_digest_that_we_do_not():
+    invented = "docker.io/library/import-2026-11-23@sha256:" + "e" * 64
+    asked = []
+
+    def identify(node, digest):
+        asked.append((node, digest))
+        return BUILT
+
+    assert_runs(IMAGE, [pod(image_id=invented)], identify=identify)
+    assert asked == [("node-1", "sha256:" + "e" * 64)]
+    assert "does not run the image" in refusal(pod(image_id=invented), identify=lambda *_: OTHER)
+
+
 def test_another_name_for_the_same_bits_is_the_same_image():
     assert_runs(IMAGE, [pod(image="mirror/team/flask:x")], container="web")
 
