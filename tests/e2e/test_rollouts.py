@@ -48,8 +48,12 @@ def look(number):
     return {"spec": {"template": {"metadata": {"annotations": {"look": str(number)}}}}}
 
 
+def name(pod):
+    return dig(pod, "metadata", "name")
+
+
 def the_pods(release):
-    return {dig(pod, "metadata", "name") for pod in release.pods()}
+    return {name(pod) for pod in release.pods()}
 
 
 def show(probe):
@@ -112,27 +116,25 @@ def test_a_drained_node_loses_no_request(
         }
     ).wait_ready()
     node = dig(release.pods()[0], "spec", "nodeName")
-    before = the_pods(release)
+    before = {name(pod) for pod in release.pods() if dig(pod, "spec", "nodeName") == node}
     try:
         with k8s_http.probe(endpoint, rate=RATE) as probe:
             if len(k8s_cluster.nodes) > 1:
                 drain(k8s_cluster, node, timeout=60)
-                going = set()
             else:
                 with pytest.raises(CommandError, match="disruption budget"):
                     drain(k8s_cluster, node, timeout=8)
                 k8s_events.expect(event("FailedScheduling", on="Pod/flask-*"), within=10)
                 k8s_cluster.kubectl("uncordon", node)
                 release.wait_ready()
-                (second,) = going = before & the_pods(release)
+                (second,) = before & the_pods(release)
                 evict(k8s_cluster, release.namespace, second)
             probe.wait_for(RATE)
             release.wait_ready()
             probe.wait_for(AFTERWARDS)
     finally:
         k8s_cluster.kubectl("uncordon", node)
-    on_it = [pod for pod in release.pods() if dig(pod, "spec", "nodeName") == node]
-    assert not (going & the_pods(release) if going else on_it)
+    assert not before & the_pods(release)
     show(probe)
 
 
