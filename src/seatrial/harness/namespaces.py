@@ -44,17 +44,12 @@ class SessionNamespaces:
         """
         maker = replace(self._maker, pod_security=pod_security)
         name = maker.make(test)
-
-        def look() -> bool | None:
-            there = self.hub.snapshot().get("ServiceAccount", "default", name)
-            return True if there is not None else None
-
-        if not wait_on(self.hub, look, Deadline.after(ACCOUNT_TIMEOUT, self.hub.clock)):
+        try:
+            self._await_account(name)
+        except BaseException:
+            # a stream may have ended as well, or somebody has interrupted the wait
             self.delete(name)
-            raise ClusterError(
-                f"namespace {name} got no default service account within {ACCOUNT_TIMEOUT:g} s",
-                hint="is kube-controller-manager running? kubectl -n kube-system get pods",
-            )
+            raise
         return name
 
     def delete(self, name: str) -> None:
@@ -68,6 +63,17 @@ class SessionNamespaces:
         """Wait until all that were deleted are gone. Raises `ManifestError` after `timeout` s."""
         wait_gone(self._going, self.objects, feed=self.hub, timeout=timeout)
         self._going.clear()
+
+    def _await_account(self, name: str) -> None:
+        def look() -> bool | None:
+            there = self.hub.snapshot().get("ServiceAccount", "default", name)
+            return True if there is not None else None
+
+        if not wait_on(self.hub, look, Deadline.after(ACCOUNT_TIMEOUT, self.hub.clock)):
+            raise ClusterError(
+                f"namespace {name} got no default service account within {ACCOUNT_TIMEOUT:g} s",
+                hint="is kube-controller-manager running? kubectl -n kube-system get pods",
+            )
 
     @property
     def _maker(self) -> Namespaces:

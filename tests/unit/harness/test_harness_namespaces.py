@@ -3,7 +3,7 @@
 import pytest
 from harness_kit import config_map
 
-from seatrial.core.errors import ClusterError, ManifestError
+from seatrial.core.errors import ApiError, ClusterError, ManifestError
 from seatrial.harness import SessionNamespaces
 
 TEST = "tests/test_shop.py::test_it_sells"
@@ -70,6 +70,14 @@ def test_without_a_service_account_it_is_an_error_and_no_namespace_stays(world, 
         f"namespace {name} got no default service account within 30 s\n"
         "-> is kube-controller-manager running? kubectl -n kube-system get pods"
     )
+    assert world.wrote("delete") == [f"delete Namespace/{name} Background"]
+
+
+def test_a_stream_that_ended_meanwhile_leaves_no_namespace_either(world, namespaces):
+    world.hub.failure = ApiError("the API server refused to watch ships", status=404)
+    with pytest.raises(ApiError, match="refused to watch ships"):
+        namespaces.create(TEST)
+    name = the_namespace(world)["metadata"]["name"]
     assert world.wrote("delete") == [f"delete Namespace/{name} Background"]
 
 
