@@ -1,11 +1,14 @@
-"""Loading a large image of which a small layer changed: seatrial beside `kind load docker-image`.
+"""Loading a large image of which a small layer changed, in three ways side by side.
 
-Measured from the finished build to the image in every node, both ways in turn, each with a change
-of its own, so that a machine that slows down slows both. Prints a table and may write JSON. Nothing
-is asserted.
+seatrial sends each node an archive of the layers that it lacks; `kind load docker-image` saves and
+imports all of the image; the third way is a registry on 127.0.0.1 that the nodes pull from.
+Measured from the finished build to the image in every node, each way in turn and with a change of
+its own, so that a machine that slows down slows all. Prints a table and may write JSON. Nothing is
+asserted.
 
-    seatrial cluster up --name bench
-    python benchmarks/image_load.py --cluster bench --runs 5 --json image_load.json
+    python -m benchmarks.image_load --runs 5 --nodes 1 --json image_load.json
+
+makes a cluster of its own and deletes it; `--cluster NAME` takes one of ours that is up.
 """
 
 from __future__ import annotations
@@ -17,27 +20,38 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
 import docker.errors
+from benchmarks.local_registry import LocalRegistry, local_registry
 from rich.console import Console
 from rich.table import Table
 
-from seatrial.cluster import ClusterHandle, KindProvider
+from seatrial.cluster import ClusterHandle
+from seatrial.core.clock import Deadline, SystemClock
 from seatrial.core.errors import ClusterError, CommandError
 from seatrial.core.settings import Settings
-from seatrial.images import BuildContext, Image, Loaded, build, find, load
+from seatrial.images import BuildContext, Image, build, find, load
+from seatrial.images.layers import chain_ids, lowest_missing
+from seatrial.images.missing import inventory_of
 from seatrial.report.console import ConsoleProgress
-from seatrial.setup.preparing import prepare, prepare_image_base
+from seatrial.setup.preparing import artifacts_of, prepare_image_base
+from seatrial.setup.provision import Provision, provision
 from seatrial.tools.running import run
 
 REPOSITORY = "seatrial-benchmark-load"
+NAME = "seatrial-image-load"
 FILES = 3000
 CHANGED_FILES = 50
+#: seconds for containerd to collect what an image leaves behind
+COLLECTED_WITHIN = 120.0
+
+OURS, KIND, REGISTRY = WAYS = ("seatrial", "kind load", "registry")
 
 DOCKERFILE = """\
 ARG BASE
@@ -50,17 +64,16 @@ CMD ["python3"]
 
 @dataclass
 class Row:
-    """One thing measured both ways, in seconds."""
+    """One thing measured in each way, in seconds."""
 
     what: str
-    ours: list[float] = field(default_factory=list)
-    kind: list[float] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {way: [] for way in WAYS})
     sent: list[int] = field(default_factory=list)
     """Bytes that seatrial sent to one node."""
 
-    def ratio(self, of: Callable[[Sequence[float]], float]) -> float:
-        """How many times longer kind takes."""
-        return of(self.kind) / of(self.ours)
+    def ratio(self, way: str, of: Callable[[Sequence[float]], float] = statistics.median) -> float:
+        """How many times longer that way takes than ours."""
+        return of(self.seconds[way]) / of(self.seconds[OURS])
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class Bench:
     client: docker.DockerClient
     kind: Path
     handle: ClusterHandle
+    registry: LocalRegistry
     base: str
     folder: Path
     megabytes: int
@@ -94,29 +108,47 @@ class Bench:
         context = BuildContext(path=self.folder, build_args={"BASE": self.base})
         return build(self.client, context, REPOSITORY)
 
-    def load_by_kind(self, image: Image) -> float:
-        argv: list[str | Path] = [self.kind, "load", "docker-image"]
-        argv += [f"--name={self.handle.name}", image.reference]
+    def load(self, way: str, image: Image, row: Row) -> None:
+        """Load the image in one way, and note how long it took."""
         began = time.perf_counter()
-        run(argv)
-        return time.perf_counter() - began
-
-    def load_by_us(self, image: Image, row: Row) -> None:
-        began = time.perf_counter()
-        # what the engine calls the image is looked up again: it belongs to a load
-        loaded: Loaded = load(
-            find(self.client, image.reference), self.handle.nodes, client=self.client
-        )
-        row.ours.append(time.perf_counter() - began)
-        row.sent.append(max(loaded.sent.values()))
+        if way == OURS:
+            # what the engine calls the image is looked up again: it belongs to a load
+            found = find(self.client, image.reference)
+            loaded = load(found, self.handle.nodes, client=self.client)
+            row.sent.append(max(loaded.sent.values()))
+        elif way == KIND:
+            name = f"--name={self.handle.name}"
+            run([self.kind, "load", "docker-image", name, image.reference])
+        else:
+            self.registry.push(image)
+            with ThreadPoolExecutor(len(self.handle.nodes)) as pool:
+                for _ in pool.map(lambda node: self.registry.pull(node, image), self.handle.nodes):
+                    pass
+        row.seconds[way].append(time.perf_counter() - began)
 
     def forget(self, image: Image) -> None:
         """Take it out of the nodes, and out of the engine."""
         for node in self.handle.nodes:
             with suppress(CommandError):
                 node.exec(["crictl", "rmi", image.id])
-        with suppress(docker.errors.ImageNotFound):
-            self.client.images.remove(image.reference)
+        for remove in (self.registry.forget, lambda it: self.client.images.remove(it.reference)):
+            with suppress(docker.errors.ImageNotFound):
+                remove(image)
+
+    def layers_there(self, image: Image) -> list[int]:
+        """How many layers of it each node has, counted from the lowest."""
+        described = self.client.api.inspect_image(image.id)  # type: ignore[no-untyped-call]  # so are its stubs
+        chain = chain_ids(described["RootFS"]["Layers"])
+        return [lowest_missing(chain, inventory_of(node).chain_ids) for node in self.handle.nodes]
+
+    def forget_layers(self, image: Image, before: Sequence[int]) -> None:
+        """Take it out of the nodes, and wait until they have no more of it than before."""
+        for node in self.handle.nodes:
+            node.exec(["crictl", "rmi", image.id])
+        deadline = Deadline.after(COLLECTED_WITHIN, SystemClock())
+        while self.layers_there(image) > [*before]:
+            if deadline.passed:
+                raise ClusterError(f"the nodes still have layers of {image}")
 
 
 def measure(bench: Bench, runs: int) -> list[Row]:
@@ -125,21 +157,19 @@ def measure(bench: Bench, runs: int) -> list[Row]:
     new, unchanged, changed = rows
     bench.prepare()
     image = bench.change()
-    new.kind.append(bench.load_by_kind(image))
-    for node in bench.handle.nodes:
-        node.exec(["crictl", "rmi", image.id])
-    bench.load_by_us(image, new)
-    # it stays, so that the layers below the changed one do
+    before = bench.layers_there(image)
+    for way in (KIND, REGISTRY, OURS):
+        bench.load(way, image, new)
+        if way != OURS:
+            # at last it stays, so that the layers below the changed one do
+            bench.forget_layers(image, before)
     for _ in range(runs):
-        unchanged.kind.append(bench.load_by_kind(image))
-        bench.load_by_us(image, unchanged)
-        for tool in ("kind", "ours"):
+        for way in WAYS:
+            bench.load(way, image, unchanged)
+        for way in WAYS:
             other = bench.change()
             try:
-                if tool == "kind":
-                    changed.kind.append(bench.load_by_kind(other))
-                else:
-                    bench.load_by_us(other, changed)
+                bench.load(way, other, changed)
             finally:
                 bench.forget(other)
     bench.forget(image)
@@ -148,61 +178,96 @@ def measure(bench: Bench, runs: int) -> list[Row]:
 
 def show(rows: Sequence[Row], title: str) -> None:
     table = Table(title=title)
-    for name in ("", "seatrial", "kind load", "ratio of medians", "of minima", "bytes sent"):
+    for name in (
+        "",
+        *(f"{way}, s" for way in WAYS),
+        "kind / ours",
+        "registry / ours",
+        "bytes sent",
+    ):
         table.add_column(name, justify="right" if name else "left")
     for row in rows:
         table.add_row(
             row.what,
-            f"{statistics.median(row.ours):.3f} s",
-            f"{statistics.median(row.kind):.3f} s",
-            f"{row.ratio(statistics.median):.1f}",
-            f"{row.ratio(min):.1f}",
+            *(f"{statistics.median(row.seconds[way]):.3f}" for way in WAYS),
+            *(f"{row.ratio(way):.1f}" for way in (KIND, REGISTRY)),
             f"{max(row.sent):,}",
         )
     Console().print(table)
 
 
+@contextmanager
+def _cluster(provided: Provision, given: argparse.Namespace) -> Iterator[ClusterHandle]:
+    """The cluster that is named, or one that is gone afterwards."""
+    progress, provider = ConsoleProgress(), provided.provider
+    if given.cluster:
+        found = provider.find(given.cluster)
+        if found is None:
+            raise ClusterError(
+                f"there is no cluster {given.cluster} of ours",
+                hint=f"seatrial cluster up --name {given.cluster}",
+            )
+        yield found
+        return
+    try:
+        yield provider.ensure(provided.options(name=NAME, workers=given.nodes - 1), progress)
+    finally:
+        provider.delete(NAME, progress)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cluster", required=True, help="name of a cluster of ours that is up")
+    parser.add_argument("--cluster", help="name of a cluster of ours that is up")
+    parser.add_argument("--nodes", type=int, default=1, help="of its own cluster (default: 1)")
     parser.add_argument("--runs", type=int, default=5, help="of each measurement (default: 5)")
     parser.add_argument("--size", type=int, default=870, help="of the layer that stays, in MB")
     parser.add_argument("--changed", type=int, default=5, help="of the layer on top, in MB")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     given = parser.parse_args(argv)
     progress = ConsoleProgress()
-    settings = Settings.resolve(cli={"cluster_name": given.cluster}, env=os.environ)
-    prepared = prepare(settings, progress)
-    provider = KindProvider(prepared.client, prepared.kind, prepared.kubectl, settings.state_dir)
-    handle = provider.find(given.cluster)
-    if handle is None:
-        raise ClusterError(
-            f"there is no cluster {given.cluster} of ours",
-            hint=f"seatrial cluster up --name {given.cluster}",
-        )
-    base = prepare_image_base(settings, prepared.client, progress) or "python:3.12-slim"
+    settings = Settings.resolve(cli={"provider": "kind"}, env=os.environ)
+    provided = provision(settings, progress)
+    if provided.kind is None:
+        raise ClusterError("`kind load` is measured on a cluster that kind makes")
+    base = prepare_image_base(settings, provided.client, progress) or "python:3.12-slim"
     before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder, progress.step("measuring"):
+    with (
+        _cluster(provided, given) as handle,
+        tempfile.TemporaryDirectory() as folder,
+        local_registry(
+            provided.client,
+            f"seatrial-{handle.name}",
+            artifacts_of(settings),
+            settings.debian_mirror,
+            progress,
+        ) as registry,
+        progress.step("measuring"),
+    ):
+        nodes = len(handle.nodes)
         bench = Bench(
-            prepared.client, prepared.kind, handle, base, Path(folder), given.size, given.changed
-        )
+            provided.client, provided.kind, handle, registry, base, Path(folder), given.size,
+            given.changed,
+        )  # fmt: skip
         rows = measure(bench, given.runs)
     load_average = (before, os.getloadavg()[0])
     show(
         rows,
-        f"{len(handle.nodes)} node(s), {os.cpu_count()} cores; "
+        f"{nodes} node(s), {os.cpu_count()} cores; medians of {given.runs}; "
         f"load average {load_average[0]:.1f} before, {load_average[1]:.1f} after",
     )
     if given.json:
         document = {
-            "nodes": len(handle.nodes),
+            "nodes": nodes,
             "cores": os.cpu_count(),
             "load_average": load_average,
+            "megabytes": {"all": given.size, "changed": given.changed},
             "rows": [
                 {
-                    **asdict(row),
-                    "ratio_of_medians": row.ratio(statistics.median),
-                    "ratio_of_minima": row.ratio(min),
+                    "what": row.what,
+                    "seconds": row.seconds,
+                    "bytes_sent": row.sent,
+                    "ratio_of_medians": {way: row.ratio(way) for way in WAYS},
+                    "ratio_of_minima": {way: row.ratio(way, min) for way in WAYS},
                 }
                 for row in rows
             ],

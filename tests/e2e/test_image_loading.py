@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tarfile
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
@@ -11,7 +14,9 @@ import docker.errors
 import pytest
 
 from seatrial import images
+from seatrial.core.references import Reference
 from seatrial.images.engine_files import READER_LABEL
+from seatrial.tools.running import run
 
 #: bytes of the layer that changes from build to build
 CHANGED = 5_000_000
@@ -52,7 +57,7 @@ def build(k8s_build_image, k8s_cluster, tmp_path):
     (context / "below").mkdir()
     (context / "Dockerfile").write_text(DOCKERFILE)
     (context / "below" / "first").write_bytes(os.urandom(20_000_000))
-    names = iter(("one", "two", "three"))
+    names = iter(("one", "two", "three", "four"))
     built = []
 
     def make(repository="loading"):
@@ -156,22 +161,89 @@ def test_an_image_whose_name_was_taken_away_is_named_again_without_its_layers(
     assert runs_as(image, "again") == image.id
 
 
-@pytest.mark.parametrize("kind", ["archive", "folder"])
-def test_an_image_is_loaded_from_a_file_that_the_engine_saved(
-    build, runs_as, k8s_cluster, k8s_namespace, tmp_path, kind
-):
-    image = build(f"from-{kind}")
-    place = tmp_path / "image.tar"
-    with place.open("wb") as file:
-        for chunk in k8s_cluster.client.api.get_image(image.reference):
-            file.write(chunk)
+#: files that make an archive one of Docker's own, and one of OCI; newer engines write both
+DOCKERS = {"manifest.json", "repositories"}
+OCIS = {"index.json", "oci-layout"}
+
+
+def saved(folder, *images):
+    """The files of images as the engine saves them, unpacked into a folder."""
+    folder.mkdir()
+    with tempfile.NamedTemporaryFile() as file:
+        run(["docker", "save", f"--output={file.name}", *(each.reference for each in images)])
+        with tarfile.open(file.name) as archive:
+            archive.extractall(folder, filter="data")
+    return folder
+
+
+def packed(folder, place, *, without=()):
+    with tarfile.open(place, "w:gz" if place.suffix == ".gz" else "w") as archive:
+        for each in sorted(folder.iterdir()):
+            if each.name not in without:
+                archive.add(each, each.name)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["docker.tar", "docker.tar.gz", "oci.tar", "oci folder"])
+def test_an_image_is_loaded_from_a_file(build, runs_as, k8s_cluster, k8s_namespace, tmp_path, kind):
+    image = build(f"from-{kind.split()[0].split('.')[0]}")
+    place = saved(tmp_path / "unpacked", image)
     # the engine does not know it any more
     k8s_cluster.client.api.remove_image(image.reference)
-    if kind == "folder":
-        with tarfile.open(place) as archive:
-            archive.extractall(tmp_path / "layout", filter="data")
-        place = tmp_path / "layout"
+    if kind == "oci folder":
+        for name in DOCKERS:
+            (place / name).unlink(missing_ok=True)
+    else:
+        place = packed(place, tmp_path / kind, without=OCIS if "docker" in kind else DOCKERS)
     loaded = k8s_cluster.load_image(place)
     assert loaded.id == image.id
-    assert runs_as(loaded, kind) == image.id
-    assert k8s_cluster.kubectl("logs", kind, f"--namespace={k8s_namespace}") == "one\nlinked"
+    assert Reference.parse(loaded.reference) == Reference.parse(image.reference)
+    assert runs_as(loaded, "from-file") == image.id
+    assert k8s_cluster.kubectl("logs", "from-file", f"--namespace={k8s_namespace}") == "one\nlinked"
+
+
+def test_several_images_are_loaded_at_once(build, runs_as, k8s_cluster, tmp_path):
+    one, two, three = build(), build(), build()
+    folder = saved(tmp_path / "both", two, three)
+    both = packed(folder, tmp_path / "both.tar")
+    loaded = k8s_cluster.load_images(one, both)
+    assert [image.id for image in loaded] == [one.id, two.id, three.id]
+    ids = [runs_as(image, f"pod-{number}") for number, image in enumerate(loaded)]
+    assert ids == [one.id, two.id, three.id]
+
+
+def test_of_an_image_for_several_platforms_the_nodes_own_is_loaded(
+    build, k8s_build_image, runs_as, k8s_cluster, tmp_path
+):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    machine = k8s_cluster.nodes[0].exec(["uname", "-m"]).strip()
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[machine]
+    foreign = {"amd64": "arm64", "arm64": "amd64"}[architecture]
+    other = k8s_build_image(
+        path=tmp_path / "other", platform=f"linux/{foreign}", repository="foreign", load=False
+    )
+    image, client = build("native"), k8s_cluster.client
+    # one layout with an index of both, the foreign one first
+    layout = saved(tmp_path / "layout", other, image)
+    client.api.remove_image(other.reference)
+    index = json.loads((layout / "index.json").read_text())
+    of = {each["annotations"]["io.containerd.image.name"]: each for each in index["manifests"]}
+    manifests = [
+        {key: of[f"docker.io/library/{each}"][key] for key in ("mediaType", "digest", "size")}
+        | {"platform": {"os": "linux", "architecture": known}}
+        for each, known in ((other, foreign), (image, architecture))
+    ]
+    inner = json.dumps({"schemaVersion": 2, "manifests": manifests}).encode()
+    digest = hashlib.sha256(inner).hexdigest()
+    (layout / "blobs" / "sha256" / digest).write_bytes(inner)
+    entry = {
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "digest": f"sha256:{digest}",
+        "size": len(inner),
+    }
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    (layout / "manifest.json").unlink()
+    loaded = k8s_cluster.load_image(layout, reference="both:1")
+    assert loaded.id == image.id
+    assert runs_as(loaded, "native") == image.id

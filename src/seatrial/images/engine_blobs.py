@@ -18,7 +18,7 @@ from seatrial.images.engine_files import EngineFiles, engine_files, engine_info
 from seatrial.images.layers import UnreadableError
 from seatrial.images.oci import Stored, resolve
 
-__all__ = ["keeps_blobs", "stored"]
+__all__ = ["keeps_blobs", "platform_in", "stored"]
 
 #: below the folder of containerd that an engine starts itself, or of the one of the system;
 #: containerd's own name for the plugin, the same since 1.0
@@ -41,11 +41,16 @@ def keeps_blobs(client: docker.DockerClient, inspected: Mapping[str, Any]) -> bo
     return str(status.get("driver-type", "")).startswith("io.containerd.snapshotter")
 
 
+def platform_in(inspected: Mapping[str, Any]) -> str:
+    """What the image runs on, such as `linux/amd64`, by what the engine says of it."""
+    parts = (inspected.get("Os"), inspected.get("Architecture"), inspected.get("Variant"))
+    return "/".join(part for part in parts if part)
+
+
 @contextmanager
 def stored(client: docker.DockerClient, inspected: Mapping[str, Any]) -> Iterator[Stored]:
     """The image, as long as the context lasts. Raises `UnreadableError`, or `ImageError`."""
-    parts = (inspected.get("Os"), inspected.get("Architecture"), inspected.get("Variant"))
-    platform = "/".join(part for part in parts if part)
+    platform = platform_in(inspected)
     top = inspected.get("Descriptor") or {"digest": inspected["Id"]}
     root = str(engine_info(client).get("DockerRootDir", ""))
     reasons = []

@@ -6,26 +6,30 @@ An engine keeps images in one of two ways, and each has its own files for what i
 - as they came from a registry or a build, in containerd's store of blobs (the default of newly
   installed engines since 29).
 
-Where the engine keeps them otherwise (btrfs, vfs, podman), `UnreadableError` says so, and the image
-goes as a whole.
+Where the engine keeps them otherwise (podman, btrfs, vfs), it has to save the whole image, into a
+file here; the nodes are still sent only what they lack.
 """
 
 from __future__ import annotations
 
 import posixpath
+import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import docker
 
 from seatrial.core.errors import ImageError
 from seatrial.core.model import dig
+from seatrial.core.progress import Progress, Quiet
 from seatrial.images import tar_split
-from seatrial.images.engine_blobs import keeps_blobs, stored
+from seatrial.images.archive import archive_sources
+from seatrial.images.engine_blobs import keeps_blobs, platform_in, stored
 from seatrial.images.engine_files import ENGINE_ERRORS, EngineFiles, engine_files, engine_info
 from seatrial.images.engine_image import Image, inspect
 from seatrial.images.layers import LAYER_TYPE, Content, UnreadableError, chain_ids, sha256
@@ -39,9 +43,12 @@ _UNPACKING = ("overlay2", "fuse-overlayfs")
 class EngineSource:
     """An image in the engine, as a source of its layers."""
 
-    def __init__(self, client: docker.DockerClient, image: Image) -> None:
+    def __init__(
+        self, client: docker.DockerClient, image: Image, progress: Progress | None = None
+    ) -> None:
         self.image = image
         self._client = client
+        self._progress = progress or Quiet()
 
     @cached_property
     def diff_ids(self) -> Sequence[str]:
@@ -61,13 +68,40 @@ class EngineSource:
     def open(self, wanted: Collection[int]) -> Iterator[Content]:
         """The image; layers whose number is not in `wanted` cannot be read."""
         with ExitStack() as opened:
-            if keeps_blobs(self._client, self._inspected):
-                content = opened.enter_context(stored(self._client, self._inspected)).content
-            else:
-                content = opened.enter_context(self._unpacked(wanted))
+            try:
+                content = opened.enter_context(self._single_layers(wanted))
+            except UnreadableError as error:
+                content = opened.enter_context(self._saved(error))
             if sha256(content.config) != self.image.id:
                 raise UnreadableError(f"the engine has another image as {self.image} by now")
             yield content
+
+    def _single_layers(self, wanted: Collection[int]) -> AbstractContextManager[Content]:
+        if keeps_blobs(self._client, self._inspected):
+            return self._blobs()
+        return self._unpacked(wanted)
+
+    @contextmanager
+    def _blobs(self) -> Iterator[Content]:
+        with stored(self._client, self._inspected) as found:
+            yield found.content
+
+    @contextmanager
+    def _saved(self, because: UnreadableError) -> Iterator[Content]:
+        """All of the image, out of a file. Raises `because` if the engine does not save it well."""
+        reference, described = self.image.reference, self._inspected
+        with tempfile.NamedTemporaryFile(prefix="seatrial-", suffix=".tar") as file:
+            with self._progress.step(f"saving image {self.image}: {because.cause}"):
+                file.writelines(self.whole())
+                file.flush()
+            with ExitStack() as opened:
+                try:
+                    (found,) = opened.enter_context(
+                        archive_sources(Path(file.name), lambda: platform_in(described), reference)
+                    )
+                except ImageError as error:
+                    raise because from error
+                yield found.content
 
     def whole(self) -> Iterator[bytes]:
         """What `docker save` gives."""

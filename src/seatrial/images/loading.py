@@ -82,7 +82,8 @@ def load(
     clock: Clock | None = None,
 ) -> Loaded:
     """Make sure that every node has an image of the engine under its name; see `load_from`."""
-    return load_from(EngineSource(client, image), nodes, progress=progress, clock=clock)
+    source = EngineSource(client, image, progress)
+    return load_from(source, nodes, progress=progress, clock=clock)
 
 
 def load_archive(

@@ -7,7 +7,7 @@ import tarfile
 
 import docker.errors
 import pytest
-from images_kit import Engine, ImageKit, LayerKit, Node, Progress
+from images_kit import Engine, ImageKit, LayerKit, Node, Progress, tar_of
 
 from seatrial.core.errors import ImageError
 from seatrial.images import find, load
@@ -32,6 +32,15 @@ def having(name, number, **more):
     node = Node(name, gives=(BUILT.id, NAME), **more)
     node.chain_ids |= set(BUILT.chain_ids[:number])
     return node
+
+
+def docker_archive(image=BUILT):
+    """What podman and older engines save."""
+    files = {f"{layer.digest[7:]}.tar": layer.tar for layer in image.layers}
+    entry = {"Config": f"{image.id[7:]}.json", "RepoTags": [NAME], "Layers": list(files)}
+    return tar_of(
+        {**files, entry["Config"]: image.config, "manifest.json": json.dumps([entry]).encode()}
+    )
 
 
 def sent_layers(node):
@@ -148,27 +157,50 @@ def test_a_node_that_does_not_tell_its_layers_has_none(engine):
     assert node.received == engine.saved
 
 
-@pytest.mark.parametrize("call", ["create", "archive", "info"])
-def test_an_engine_that_does_not_show_its_store_saves_the_image(engine, call):
+def unreadable(engine):
+    """The engine keeps layers as podman and some drivers do."""
+    for described in engine.images.values():
+        described["GraphDriver"] = {"Name": "overlay", "Data": {"UpperDir": "/x"}}
+
+
+@pytest.mark.parametrize("call", ["create", "archive", "info", ""])
+def test_an_engine_that_does_not_show_its_store_saves_the_image_and_nodes_get_what_they_lack(
+    engine, call
+):
     image = find(engine, "flask:sha-1")
-    engine.fails[call] = docker.errors.APIError("authorization denied by plugin")
-    node, progress = having("a", 2), Progress()
-    loaded = load(image, [node], client=engine, progress=progress)
-    assert node.received.endswith(engine.saved)
-    assert loaded.sent["a"] >= len(engine.saved)
-    assert progress.notes[0].startswith("image flask:sha-1 goes as a whole: the engine")
+    if call:
+        engine.fails[call] = docker.errors.APIError("authorization denied by plugin")
+    else:
+        unreadable(engine)
+    engine.saved = docker_archive()
+    nodes, progress = [having("a", 2), having("b", 1)], Progress()
+    loaded = load(image, nodes, client=engine, progress=progress)
+    assert [sent_layers(node) for node in nodes] == [["APP"], ["DEPS", "APP"]]
+    assert loaded.sent == {each.name: len(each.received) for each in nodes}
+    assert progress.titles[0].startswith("saving image flask:sha-1: the engine")
+    assert progress.notes == []
+    assert engine.saves == 1
     assert engine.containers == {}
 
 
-def test_an_engine_that_keeps_layers_otherwise_saves_the_image(engine):
+def test_an_archive_that_is_none_is_no_reason_to_give_up(engine):
     image = find(engine, "flask:sha-1")
-    for described in engine.images.values():
-        described["GraphDriver"] = {"Name": "btrfs", "Data": {"UpperDir": "/x"}}
+    unreadable(engine)
+    node, progress = having("a", 2), Progress()
+    load(image, [node], client=engine, progress=progress)
+    assert node.received.endswith(engine.saved)
+    assert progress.notes == [
+        "image flask:sha-1 goes as a whole: the engine keeps layers in a way of its own (overlay)"
+    ]
+
+
+def test_an_engine_that_saves_another_image_is_not_believed(engine):
+    image = find(engine, "flask:sha-1")
+    unreadable(engine)
+    engine.saved = docker_archive(ImageKit(BASE, APP))
     progress = Progress()
     load(image, [having("a", 2)], client=engine, progress=progress)
-    assert progress.notes == [
-        "image flask:sha-1 goes as a whole: the engine keeps layers in a way of its own (btrfs)"
-    ]
+    assert "has another image as flask:sha-1 by now" in progress.notes[0]
 
 
 def test_an_image_that_the_engine_has_no_more_is_named(engine):
@@ -305,20 +337,16 @@ def test_an_engine_with_blobs_gives_single_layers_too(place, api):
 
 def test_an_engine_whose_blobs_are_elsewhere_saves_the_image():
     engine = blob_engine("/srv/containerd")
-    engine.saved = b""
-    with tarfile.open(fileobj=io.BytesIO(), mode="w") as tar:
-        info = tarfile.TarInfo("manifest.json")
-        data = json.dumps([{"Config": f"blobs/sha256/{BUILT.id[7:]}"}]).encode()
-        info.size = len(data)
-        tar.addfile(info, io.BytesIO(data))
-        engine.saved = tar.fileobj.getvalue()
+    engine.saved = docker_archive()
     image = find(engine, "flask:sha-1")
     assert image.id == BUILT.id
-    progress = Progress()
-    load(image, [having("a", 2)], client=engine, progress=progress)
-    assert progress.notes == [
-        "image flask:sha-1 goes as a whole: the engine's store of blobs is not found"
-    ]
+    node, progress = having("a", 2), Progress()
+    load(image, [node], client=engine, progress=progress)
+    assert sent_layers(node) == ["APP"]
+    assert progress.titles[0] == (
+        "saving image flask:sha-1: the engine's store of blobs is not found"
+    )
+    # once for the id, and once for the layers
     assert engine.saves == 2
 
 
