@@ -89,7 +89,7 @@ def local_registry(
     )
     try:
         container.reload()
-        (bound,) = container.ports[f"{PORT}/tcp"] or ()
+        [bound] = container.ports[f"{PORT}/tcp"] or [{}]
         port = bound["HostPort"]
         found = LocalRegistry(client, name, f"127.0.0.1:{port}")
         _await_answer(found.published)
