@@ -99,6 +99,7 @@ class Machine:
 
         class Factory:
             def __init__(self, cluster, **options):
+                assert callable(options.pop("buildx"))
                 self.options = {**options, "progress": None}
 
             def __call__(self, **options):
