@@ -146,7 +146,7 @@ class Bench:
         for node in self.handle.nodes:
             node.exec(["crictl", "rmi", image.id])
         deadline = Deadline.after(COLLECTED_WITHIN, SystemClock())
-        while self.layers_there(image) > [*before]:
+        while any(now > was for now, was in zip(self.layers_there(image), before, strict=True)):
             if deadline.passed:
                 raise ClusterError(f"the nodes still have layers of {image}")
 

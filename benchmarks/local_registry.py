@@ -89,8 +89,7 @@ def local_registry(
     )
     try:
         container.reload()
-        [bound] = container.ports[f"{PORT}/tcp"] or [{}]
-        port = bound["HostPort"]
+        port = (container.ports[f"{PORT}/tcp"] or [{}])[0]["HostPort"]
         found = LocalRegistry(client, name, f"127.0.0.1:{port}")
         _await_answer(found.published)
         yield found

@@ -184,6 +184,16 @@ def packed(folder, place, *, without=()):
     return place
 
 
+def test_an_image_that_only_lacks_its_name_is_sent_no_byte(build, load, runs_as, k8s_cluster):
+    image = build()
+    load(image)
+    for node in k8s_cluster.nodes:
+        node.exec(["ctr", "--namespace=k8s.io", "images", "rm", f"docker.io/library/{image}"])
+    loaded, _ = load(image)
+    assert set(loaded.sent.values()) == {0}
+    assert runs_as(image, "named-again") == image.id
+
+
 @pytest.mark.parametrize("kind", ["docker.tar", "docker.tar.gz", "oci.tar", "oci folder"])
 def test_an_image_is_loaded_from_a_file(build, runs_as, k8s_cluster, k8s_namespace, tmp_path, kind):
     image = build(f"from-{kind.split()[0].split('.')[0]}")

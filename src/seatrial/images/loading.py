@@ -25,11 +25,11 @@ from seatrial.images.missing import (
     CTR,
     Inventory,
     Node,
-    any_name,
     has,
     images_of,
     inventory_of,
     platform_of,
+    presence_of,
 )
 from seatrial.images.sending import Delivery, raise_failures, send_missing, send_whole
 
@@ -126,15 +126,11 @@ def load_from(
     name = str(Reference.parse(image.reference))
     sent = {node.name: 0 for node in nodes}
     with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
-        had = dict(zip([n.name for n in nodes], pool.map(images_of, nodes), strict=True))
-        lacking = [node for node in nodes if not has(had[node.name], image.id)]
-        retag = [
-            node
-            for node in nodes
-            if node not in lacking and not has(had[node.name], image.id, name)
-        ]
+        looks = list(pool.map(lambda node: presence_of(node, image.id, name), nodes))
+        lacking = [node for node, had in zip(nodes, looks, strict=True) if not had.by_id]
+        retag = [node for node, had in zip(nodes, looks, strict=True) if had.by_id > had.by_name]
         # what cannot be named there is sent again, which names it
-        lacking += [n for n in retag if not _tag(n, any_name(had[n.name], image.id), name)]
+        lacking += [node for node in retag if not _tag(node, image.id, name)]
         if lacking:
             sent.update(_send(source, lacking, pool, progress))
         else:
@@ -146,11 +142,7 @@ def load_from(
 
 
 def _tag(node: Node, source: str, name: str) -> bool:
-    """Give an image of the node another name; False if it does not go by `source` there.
-
-    The kubelet's view may list an image without any name that containerd knows: one that was
-    imported with `--digests` and has lost its tag since.
-    """
+    """Give an image of the node another name; False if it does not go by `source` any more."""
     try:
         node.exec([*CTR, "images", "tag", "--force", source, name])
     except CommandError:

@@ -15,12 +15,13 @@ __all__ = [
     "CTR",
     "Inventory",
     "Node",
-    "any_name",
+    "Presence",
     "configurations_of",
     "has",
     "images_of",
     "inventory_of",
     "platform_of",
+    "presence_of",
 ]
 
 CTR = ("ctr", "--namespace=k8s.io")
@@ -48,18 +49,42 @@ def images_of(node: Node) -> list[Mapping[str, Any]]:
     return images
 
 
-def has(images: Iterable[Mapping[str, Any]], image_id: str, name: str = "") -> bool:
-    """Whether an image is among those of a node, under that name if one is given."""
+def has(images: Iterable[Mapping[str, Any]], image_id: str, name: str) -> bool:
+    """Whether an image is among those of a node, under that name."""
     return any(
-        each.get("id") == image_id and (not name or name in (each.get("repoTags") or ()))
-        for each in images
+        each.get("id") == image_id and name in (each.get("repoTags") or ()) for each in images
     )
 
 
-def any_name(images: Iterable[Mapping[str, Any]], image_id: str) -> str:
-    """A name that the image has in the node; its id is one as well."""
-    names = [each.get("repoTags") or () for each in images if each.get("id") == image_id]
-    return next((tag for tags in names for tag in tags), image_id)
+@dataclass(frozen=True)
+class Presence:
+    """What a node has of one image."""
+
+    by_id: bool
+    """Whether it has the image at all."""
+    by_name: bool
+    """Whether it has the image under its name."""
+
+
+def presence_of(node: Node, image_id: str, name: str) -> Presence:
+    """Ask a node for one image: the quick look before anything is sent.
+
+    The runtime keeps each image that the kubelet can use under `sha256:…` of its configuration as
+    well, as an entry that leads to the same manifest (the label io.cri-containerd.image tells of
+    them). Raises `ImageError`.
+    """
+    wanted = [f"name=={each}" for each in (name, image_id)]
+    try:
+        listed = node.exec([*CTR, "images", "list", *wanted])
+    except CommandError as error:
+        raise ImageError(
+            f"node {node.name} does not say which images it has", details=str(error)
+        ) from error
+    # REF TYPE DIGEST …
+    rows = (line.split() for line in listed.splitlines()[1:])
+    manifests = {row[0]: row[2] for row in rows if len(row) > 2}
+    by_id = manifests.get(image_id)
+    return Presence(by_id is not None, by_id is not None and by_id == manifests.get(name))
 
 
 def configurations_of(node: Node) -> Mapping[str, str]:

@@ -23,7 +23,7 @@ from seatrial.setup.browser import examine_browser
 from seatrial.setup.node_image import NodeImageBuilder
 from seatrial.setup.node_recipe import known_versions
 from seatrial.setup.preparing import PYTHON_BASE, artifacts_of
-from seatrial.tools.engine import connect, has_image
+from seatrial.tools.engine import connect, has_image, is_podman
 from seatrial.tools.golang import go_version
 from seatrial.tools.toolchain import Toolchain
 
@@ -137,7 +137,8 @@ def _tools(settings: Settings) -> Iterator[Finding]:
 
 def _engine(client: docker.DockerClient) -> Iterator[Finding]:
     info = client.info()
-    yield Finding("engine", Health.OK, f"Docker {info['ServerVersion']}, {info['Driver']}")
+    name = "podman" if is_podman(client) else "Docker"
+    yield Finding("engine", Health.OK, f"{name} {info['ServerVersion']}, {info['Driver']}")
     cgroup = str(info.get("CgroupVersion", "2"))
     yield Finding(
         "cgroup",

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from seatrial.core.errors import CommandError, EngineError
 from seatrial.core.progress import Progress
 from seatrial.setup import debian
+from seatrial.setup.daemon import Daemon
 from seatrial.tools import engine
 from seatrial.tools.running import run
 
 __all__ = ["ensure_engine"]
-
-#: seconds for dockerd to answer; it took 2 to 4 where this was written
-START_TIMEOUT = 60.0
 
 #: where dockerd notes its process, unless it is told otherwise
 PID_FILE = Path("/var/run/docker.pid")
@@ -31,15 +26,13 @@ OLD_SUITE, NEWER_SUITE = "bookworm", "trixie"
 #: there only where systemd runs the machine, sd_booted(3)
 SYSTEMD = Path("/run/systemd/system")
 
-#: engines that were started here: they outlive this process, and Python would warn of that
-_started: list[subprocess.Popen[bytes]] = []
-
 
 def ensure_engine(progress: Progress, *, state_dir: Path, mirror: str = "") -> None:
     """Make a Docker engine answer.
 
-    Uses the one that does. Else, on Debian or Ubuntu as root, installs `docker.io` (kept if it is
-    installed) and starts it. Raises `EngineError` where it may not, or the engine does not start.
+    Uses the one that does. Else podman, where that is installed and Docker is not, has its service
+    of Docker's API started; on Debian or Ubuntu as root, `docker.io` is installed (kept if it is)
+    and started. Raises `EngineError` where it may not, or the engine does not start.
     """
     if engine.is_reachable():
         return
@@ -48,6 +41,9 @@ def ensure_engine(progress: Progress, *, state_dir: Path, mirror: str = "") -> N
             f"the Docker engine at DOCKER_HOST={os.environ['DOCKER_HOST']} does not answer",
             hint="start that engine, or unset DOCKER_HOST to use this machine's own",
         )
+    if shutil.which("podman") and not shutil.which("dockerd"):
+        _start_podman(progress, state_dir)
+        return
     system = debian.release()
     if not (system.has_apt and debian.is_root()):
         raise EngineError(
@@ -99,31 +95,55 @@ def _start(progress: Progress, state_dir: Path) -> None:
                     hint="see `journalctl --unit=docker`",
                 ) from error
             return
-        log = state_dir / "dockerd.log"
-        state_dir.mkdir(parents=True, exist_ok=True)
         _forget_dead_engine(PID_FILE)
-        with log.open("wb") as output:
-            daemon = subprocess.Popen(
-                [
-                    shutil.which("dockerd") or "/usr/sbin/dockerd",
-                    # on cgroup v1 the engine's own default is the host's namespace: one container
-                    # in it makes the kernel create hierarchies that the kubelet then trips over
-                    "--default-cgroupns-mode=private",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        _started.append(daemon)
-        ends = time.monotonic() + START_TIMEOUT
-        while not engine.is_reachable():
-            # the engine has no event for "I listen now"; waiting on the process paces the look
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                daemon.wait(0.2)
-            if daemon.returncode is not None or time.monotonic() > ends:
-                raise _failed(daemon, log)
-            step.line(_last_line(log))
+        dockerd = Daemon(
+            "the Docker engine",
+            [
+                shutil.which("dockerd") or "/usr/sbin/dockerd",
+                # on cgroup v1 the engine's own default is the host's namespace: one container in it
+                # makes the kernel create hierarchies that the kubelet then trips over
+                "--default-cgroupns-mode=private",
+            ],
+            state_dir / "dockerd.log",
+        )
+        dockerd.start(engine.is_reachable, step)
+
+
+def _start_podman(progress: Progress, state_dir: Path) -> None:
+    """Start podman's service of Docker's API, as its own socket unit does it."""
+    with progress.step("starting podman's service") as step:
+        if SYSTEMD.is_dir():
+            user = [] if debian.is_root() else ["--user"]
+            try:
+                run(["systemctl", *user, "start", "podman.socket"], on_line=step.line)
+            except CommandError as error:
+                raise EngineError(
+                    "podman is installed, but its service does not start",
+                    details=str(error),
+                    hint=f"see `journalctl {' '.join([*user, '--unit=podman.socket'])}`",
+                ) from error
+            return
+        socket = engine.podman_socket()
+        try:
+            socket.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineError(
+                f"podman's service has no place for its socket: {error}",
+                hint="name a folder of yours: XDG_RUNTIME_DIR=/run/user/ID",
+            ) from error
+        service = Daemon(
+            "podman",
+            [
+                shutil.which("podman") or "podman",
+                "system",
+                "service",
+                # it would end when nobody asks for a while
+                "--time=0",
+                f"unix://{socket}",
+            ],
+            state_dir / "podman.log",
+        )
+        service.start(engine.is_reachable, step)
 
 
 def _forget_dead_engine(pid_file: Path) -> None:
@@ -144,22 +164,3 @@ def _forget_dead_engine(pid_file: Path) -> None:
             hint=f"see why (docker version), or end it (kill {pid}) and run `seatrial setup` again",
         )
     pid_file.unlink(missing_ok=True)
-
-
-def _failed(daemon: subprocess.Popen[bytes], log: Path) -> EngineError:
-    ended = daemon.returncode
-    if ended is None:
-        daemon.terminate()
-        daemon.wait()
-    because = f"did not answer within {START_TIMEOUT:g} s" if ended is None else ""
-    error = EngineError("the Docker engine is installed, but does not start", hint=f"see {log}")
-    error.__cause__ = CommandError(
-        ["dockerd"], status=ended, output=log.read_text(errors="replace"), because=because
-    )
-    error.details = str(error.__cause__)
-    return error
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
-    return lines[-1] if lines else ""

@@ -1,9 +1,10 @@
-"""The Docker engine: reach it, and learn what it can do."""
+"""The Docker engine, or podman in its place: reach it, and learn what it can do."""
 
 from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import docker
 import docker.errors
@@ -12,7 +13,7 @@ import requests
 
 from seatrial.core.errors import EngineError
 
-__all__ = ["connect", "has_image", "is_podman", "is_reachable"]
+__all__ = ["connect", "has_image", "is_podman", "is_reachable", "podman_socket"]
 
 HINT = (
     "start Docker, or point DOCKER_HOST at an engine that runs; on Debian or Ubuntu as root,\n"
@@ -23,15 +24,37 @@ HINT = (
 def connect(*, timeout: float = 120.0) -> docker.DockerClient:
     """A client of this machine's engine, or of the one that DOCKER_HOST names.
 
-    The `docker` command may have another one by its contexts; the SDK does not know those.
+    Where neither is, podman's service is taken, if it runs: it speaks Docker's API. The `docker`
+    command may have another engine by its contexts; the SDK does not know those.
 
     `timeout` is how long one answer of the engine may take, in seconds. Raises `EngineError` if no
     engine answers.
     """
     try:
-        _require_socket()
+        return _connected("", timeout)
+    except EngineError:
+        socket = podman_socket()
+        if os.environ.get("DOCKER_HOST") or not socket.exists():
+            raise
+        return _connected(f"unix://{socket}", timeout)
+
+
+def podman_socket() -> Path:
+    """Where podman's service listens, as podman's own socket unit has it."""
+    user = os.geteuid()
+    folder = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{user}" if user else "/run"
+    return Path(folder) / "podman" / "podman.sock"
+
+
+def _connected(host: str, timeout: float) -> docker.DockerClient:
+    """A client of the engine at `host`; of the one that the environment names if it is empty."""
+    try:
+        _require_socket(host or os.environ.get("DOCKER_HOST"))
         # the SDK speaks the newest API version that both sides know
-        client = docker.from_env(timeout=int(timeout))
+        if host:
+            client = docker.DockerClient(base_url=host, timeout=int(timeout))
+        else:
+            client = docker.from_env(timeout=int(timeout))
     except (docker.errors.DockerException, OSError, ValueError) as error:
         raise EngineError("no Docker engine answers", details=_short(error), hint=HINT) from error
     try:
@@ -73,9 +96,9 @@ def is_reachable() -> bool:
     return True
 
 
-def _require_socket() -> None:
+def _require_socket(host: str | None) -> None:
     """Raise `OSError` where the engine's socket is a file that nobody listens on."""
-    scheme, _, path = str(docker.utils.parse_host(os.environ.get("DOCKER_HOST"))).partition("://")
+    scheme, _, path = str(docker.utils.parse_host(host)).partition("://")
     if scheme == "http+unix":
         # the SDK leaves its own socket open if this fails, and says less of why
         with socket.socket(socket.AF_UNIX) as asking:

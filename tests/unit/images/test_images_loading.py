@@ -16,6 +16,7 @@ NAME = "docker.io/library/flask:sha-1"
 IMAGE = Image("flask:sha-1", ID, None, 5)
 IMPORT = "ctr --namespace=k8s.io images import --snapshotter=overlayfs -"
 ASK = "ask for layers"
+LOOK = f"ctr --namespace=k8s.io images list name=={NAME} name=={ID}"
 LIST = "crictl images -o json"
 
 
@@ -35,7 +36,7 @@ def test_the_image_goes_into_all_nodes_at_once_and_is_saved_once(engine):
     assert loaded.sent == {"a": 25600, "b": 25600, "c": 25600}
     assert loaded.skipped == ()
     assert loaded.image is IMAGE
-    assert nodes[0].calls == [LIST, ASK, IMPORT, LIST]
+    assert nodes[0].calls == [LOOK, ASK, IMPORT, LIST]
     assert progress.titles == ["loading image flask:sha-1 into a, b, c"]
     assert progress.lines[-1] == "25.6 kB"
 
@@ -43,7 +44,7 @@ def test_the_image_goes_into_all_nodes_at_once_and_is_saved_once(engine):
 def test_a_node_that_has_it_is_asked_once_and_sent_nothing(engine):
     nodes = [Node("a", {ID: [NAME]}), Node("b")]
     loaded = load(IMAGE, nodes, client=engine)
-    assert nodes[0].calls == [LIST]
+    assert nodes[0].calls == [LOOK]
     assert loaded.sent == {"a": 0, "b": 25600}
     assert loaded.skipped == ("a",)
 
@@ -56,19 +57,18 @@ def test_if_all_have_it_nothing_is_saved(engine):
     assert load(IMAGE, [], client=engine).sent == {}
 
 
-@pytest.mark.parametrize(
-    ("tags", "source"),
-    [(["docker.io/library/flask:sha-0", "other:1"], "docker.io/library/flask:sha-0"), ([], ID)],
-)
-def test_a_node_that_has_it_under_another_name_only_gets_the_name(engine, tags, source):
+@pytest.mark.parametrize("tags", [["docker.io/library/flask:sha-0", "other:1"], []])
+def test_a_node_that_has_it_under_another_name_only_gets_the_name(engine, tags):
     node = Node("a", {"sha256:x": ["x:1"], ID: tags})
     load(IMAGE, [node], client=engine)
-    assert node.calls == [
-        LIST,
-        f"ctr --namespace=k8s.io images tag --force {source} {NAME}",
-        LIST,
-    ]
+    assert node.calls == [LOOK, f"ctr --namespace=k8s.io images tag --force {ID} {NAME}", LIST]
     assert engine.saves == 0
+
+
+def test_a_name_that_leads_to_another_image_is_put_right(engine):
+    node = Node("a", {"sha256:old": [NAME], ID: ["other:1"]})
+    load(IMAGE, [node], client=engine)
+    assert node.calls[1] == f"ctr --namespace=k8s.io images tag --force {ID} {NAME}"
 
 
 def test_a_node_with_another_image_of_that_name_gets_the_right_one(engine):
@@ -143,17 +143,17 @@ def test_an_engine_that_cannot_save_is_an_error_and_nobody_waits(engine, when):
     assert str(error.value) == "the engine cannot save flask:sha-1\n  gone"
 
 
-def test_a_node_that_does_not_answer_is_named(engine):
+@pytest.mark.parametrize("call", ["list", "crictl"])
+def test_a_node_that_does_not_answer_is_named(engine, call):
     node = Node("a")
-    node.fails["crictl"] = "connection refused"
+    node.fails[call] = "connection refused"
     with pytest.raises(ImageError) as error:
         load(IMAGE, [node], client=engine)
     assert error.value.cause == "node a does not say which images it has"
     assert "connection refused" in error.value.details
 
 
-def test_a_node_that_knows_it_by_no_name_is_sent_it_once_more(engine):
-    # as after `kind load docker-image` and `crictl rmi NAME`: a digest of an invented name is left
+def test_a_node_in_which_it_cannot_be_named_is_sent_it_once_more(engine):
     node = Node("a", {ID: []})
     node.fails["tag"] = "not found"
     loaded = load(IMAGE, [node], client=engine)

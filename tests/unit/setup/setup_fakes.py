@@ -94,7 +94,11 @@ class FakeClient:
             "ServerVersion": "26.1.5", "Driver": "overlay2", "CgroupVersion": "2",
             "CgroupDriver": "systemd", "DockerRootDir": "/",
         }  # fmt: skip
+        self.name = "Engine"
         self.closed = False
+
+    def version(self):
+        return {"Components": [{"Name": self.name}]}
 
     def info(self):
         return self.information

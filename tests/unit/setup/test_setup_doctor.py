@@ -102,6 +102,11 @@ def test_a_machine_that_has_everything_is_told_row_by_row(machine):
     assert machine.client.closed
 
 
+def test_podman_is_named_as_what_it_is(machine):
+    machine.client.name = "Podman Engine"
+    assert machine.examine()["engine"].value.startswith("podman ")
+
+
 def test_what_is_well_needs_no_hint(machine):
     machine.client.images.registry = {registry.NODE_IMAGES["1.37"]}
     found = machine.examine()

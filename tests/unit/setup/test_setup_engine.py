@@ -11,6 +11,7 @@ import pytest
 from setup_fakes import Commands, Said
 
 from seatrial.core.errors import CommandError, EngineError
+from seatrial.setup import daemon as daemons
 from seatrial.setup import debian
 from seatrial.setup import engine as setup_engine
 
@@ -54,6 +55,12 @@ class Machine:
         path.chmod(0o755)
         self.programs |= {"dockerd": str(path), "docker": "/usr/bin/docker"}
 
+    def has_podman(self, script):
+        path = self.state_dir.parent / "podman"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        self.programs["podman"] = str(path)
+
     def ensure(self, mirror=""):
         said = Said()
         setup_engine.ensure_engine(said, state_dir=self.state_dir, mirror=mirror)
@@ -88,13 +95,13 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     machine = Machine(tmp_path, monkeypatch)
-    before = len(setup_engine._started)
+    before = len(daemons._started)
     yield machine
-    for daemon in setup_engine._started[before:]:
+    for daemon in daemons._started[before:]:
         if daemon.poll() is None:
             os.killpg(daemon.pid, signal.SIGKILL)
         daemon.wait()
-        setup_engine._started.remove(daemon)
+        daemons._started.remove(daemon)
 
 
 @pytest.fixture
@@ -194,7 +201,7 @@ def test_without_systemd_the_engine_is_started_here_and_outlives_the_call(machin
     machine.ensure()
     log = (machine.state_dir / "dockerd.log").read_text()
     assert "--default-cgroupns-mode=private" in log
-    daemon = setup_engine._started[-1]
+    daemon = daemons._started[-1]
     assert daemon.poll() is None
     # a Ctrl-C in this terminal is not the engine's
     assert os.getpgid(daemon.pid) == daemon.pid
@@ -238,7 +245,7 @@ def test_an_engine_that_ends_at_once_shows_its_log(machine):
     assert str(caught.value).splitlines() == [
         "the Docker engine is installed, but does not start",
         "  dockerd ended with status 1",
-        "    $ dockerd",
+        "    $ dockerd --default-cgroupns-mode=private",
         "    failed to mount overlay: operation not permitted",
         f"-> see {machine.state_dir}/dockerd.log",
     ]
@@ -246,10 +253,71 @@ def test_an_engine_that_ends_at_once_shows_its_log(machine):
 
 
 def test_an_engine_that_never_answers_is_ended_and_shows_its_log(machine, monkeypatch):
-    monkeypatch.setattr(setup_engine, "START_TIMEOUT", 0.1)
+    monkeypatch.setattr(daemons, "START_TIMEOUT", 0.1)
     machine.has_dockerd("echo 'waiting for containerd'; exec sleep 60")
     with pytest.raises(EngineError) as caught:
         machine.ensure()
     assert "dockerd did not answer within 0.1 s" in caught.value.details
     assert "waiting for containerd" in caught.value.details
-    assert setup_engine._started[-1].returncode == -signal.SIGTERM
+    assert daemons._started[-1].returncode == -signal.SIGTERM
+
+
+# --- podman where Docker is not
+
+
+def test_podman_is_taken_where_docker_is_not_installed(machine, systemd):
+    machine.has_podman("exit 1")
+    assert machine.ensure()[0] == "starting podman's service"
+    assert machine.commands.lines == ["systemctl start podman.socket"]
+    assert machine.installed == []
+
+
+def test_an_ordinary_user_has_a_podman_of_their_own(machine, systemd, monkeypatch):
+    monkeypatch.setattr(debian, "is_root", lambda: False)
+    machine.has_podman("exit 1")
+    machine.ensure()
+    assert machine.commands.lines == ["systemctl --user start podman.socket"]
+
+
+def test_docker_that_is_installed_goes_first(machine, systemd):
+    machine.has_podman("exit 1")
+    machine.programs |= {"dockerd": "/usr/sbin/dockerd", "docker": "/usr/bin/docker"}
+    assert machine.ensure()[0] == "starting the Docker engine"
+
+
+def test_a_podman_socket_that_does_not_start_is_an_error_with_systemds_words(
+    machine, systemd, monkeypatch
+):
+    monkeypatch.setattr(debian, "is_root", lambda: False)
+    machine.has_podman("exit 1")
+    machine.commands.answers = {
+        "systemctl": CommandError(["systemctl"], status=1, output="Unit podman.socket not found")
+    }
+    with pytest.raises(EngineError) as caught:
+        machine.ensure()
+    assert "Unit podman.socket not found" in caught.value.details
+    assert caught.value.hint == "see `journalctl --user --unit=podman.socket`"
+
+
+def test_without_systemd_podmans_service_is_started_here(machine, monkeypatch, tmp_path):
+    place = tmp_path / "run" / "podman.sock"
+    monkeypatch.setattr(setup_engine.engine, "podman_socket", lambda: place)
+    machine.has_podman('echo "args: $*"; exec sleep 60')
+    machine.answers = [False, False, False, True]
+    machine.ensure()
+    log = machine.state_dir / "podman.log"
+    ends = time.monotonic() + 20
+    while not log.read_text() and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert log.read_text() == f"args: system service --time=0 unix://{place}\n"
+    assert place.parent.is_dir()
+
+
+def test_a_podman_without_a_place_for_its_socket_is_one_clear_error(machine, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "podman" / "podman.sock"
+    monkeypatch.setattr(setup_engine.engine, "podman_socket", lambda: place)
+    machine.has_podman("exit 1")
+    with pytest.raises(EngineError, match="no place for its socket") as caught:
+        machine.ensure()
+    assert "XDG_RUNTIME_DIR" in caught.value.hint

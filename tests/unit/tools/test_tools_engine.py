@@ -3,6 +3,8 @@
 import gc
 import http.server
 import json
+import socket
+import socketserver
 import threading
 from contextlib import contextmanager
 
@@ -16,8 +18,10 @@ from seatrial.tools import engine
 def an_engine(ping_status):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            answers = {"/version": json.dumps({"ApiVersion": "1.45"}).encode()}
-            status = 200 if self.path == "/version" else ping_status
+            is_version = self.path.endswith("/version")
+            said = {"ApiVersion": "1.45", "Components": [{"Name": "Engine"}]}
+            answers = {self.path: json.dumps(said).encode()} if is_version else {}
+            status = 200 if is_version else ping_status
             body = answers.get(self.path, b"OK" if status == 200 else b"out of order")
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -88,3 +92,95 @@ def test_asking_for_an_engine_that_is_not_there_leaves_no_open_socket(monkeypatc
 def test_an_error_without_words_is_named_by_its_type():
     assert engine._short(ConnectionError()) == "ConnectionError"
     assert engine._short(ConnectionError("gone\nfor good")) == "gone"
+
+
+# --- podman
+
+
+@contextmanager
+def a_podman(path):
+    """An engine that listens on a socket file, and says that it is podman."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            said = {"ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}]}
+            body = b"OK" if self.path.endswith("_ping") else json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def address_string(self):
+            return "a file has no address"
+
+        def log_message(self, *_):
+            pass
+
+    path.parent.mkdir(parents=True)
+    with socketserver.UnixStreamServer(str(path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def no_docker(monkeypatch, tmp_path):
+    """A machine of an ordinary user on which Docker is not."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    parse = engine.docker.utils.parse_host
+    monkeypatch.setattr(
+        engine.docker.utils,
+        "parse_host",
+        lambda host, *more, **named: parse(host or "unix:///nowhere", *more, **named),
+    )
+    monkeypatch.setattr(engine.os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "podman" / "podman.sock"
+
+
+def test_where_docker_is_not_podman_is_taken(no_docker):
+    with pytest.raises(EngineError, match="no Docker engine answers"):
+        engine.connect()
+    with a_podman(no_docker):
+        client = engine.connect()
+        assert engine.is_podman(client)
+        client.close()
+
+
+def test_a_podman_that_has_gone_is_no_engine(no_docker):
+    no_docker.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(no_docker))
+    with pytest.raises(EngineError, match="no Docker engine answers"):
+        engine.connect()
+
+
+def test_an_engine_that_is_named_is_not_replaced_by_podman(no_docker, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    with a_podman(no_docker), pytest.raises(EngineError, match="no Docker engine answers"):
+        engine.connect(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("user", "runtime", "place"),
+    [
+        (0, "/run/user/0", "/run/podman/podman.sock"),
+        (1000, "/x", "/x/podman/podman.sock"),
+        (1000, "", "/run/user/1000/podman/podman.sock"),
+    ],
+)
+def test_podmans_socket_is_where_its_unit_puts_it(monkeypatch, user, runtime, place):
+    monkeypatch.setattr(engine.os, "geteuid", lambda: user)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    assert str(engine.podman_socket()) == place
+
+
+def test_docker_is_not_podman():
+    with an_engine(200) as host:
+        client = engine.docker.DockerClient(base_url=host, version="1.45")
+        assert not engine.is_podman(client)
+        client.close()
