@@ -161,7 +161,8 @@ STARTS = (
         "not-executable",
         ("Pod/not-executable-", '"/etc/passwd" may not be executed: permission denied'),
         "chmod +x",
-        "RunContainerError",
+        # the waiting reason is RunContainerError only until the kubelet backs off
+        "unable to start container process",
         container={"command": ["/etc/passwd"]},
     ),
     Case(

@@ -222,4 +222,5 @@ def _is_on_node(container: ContainerView) -> bool:
     except ValueError:
         return False
     images = dig(node, "status", "images", default=[]) if node else []
-    return any(wanted in image.get("names", ()) for image in images)
+    # an image that has lost its last name is told with null
+    return any(wanted in (image.get("names") or ()) for image in images)
