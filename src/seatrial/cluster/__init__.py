@@ -2,28 +2,22 @@
 
 from seatrial.cluster.bootstrap import Bootstrap
 from seatrial.cluster.docker_node import DockerNode
-from seatrial.cluster.existing import ALLOWED_LABEL, ExistingCluster, ExistingProvider
 from seatrial.cluster.host import HostFacts, has_capability, probe
 from seatrial.cluster.kind import KindCluster, KindProvider
 from seatrial.cluster.kind_config import FIRST_NODE_PORT, kind_config
 from seatrial.cluster.provider import ClusterHandle, ClusterOptions, Node, Provider
-from seatrial.cluster.tenancy import Tenancy
 
 __all__ = [
-    "ALLOWED_LABEL",
     "FIRST_NODE_PORT",
     "Bootstrap",
     "ClusterHandle",
     "ClusterOptions",
     "DockerNode",
-    "ExistingCluster",
-    "ExistingProvider",
     "HostFacts",
     "KindCluster",
     "KindProvider",
     "Node",
     "Provider",
-    "Tenancy",
     "has_capability",
     "kind_config",
     "probe",

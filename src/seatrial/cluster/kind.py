@@ -49,7 +49,6 @@ class KindCluster:
     kubeconfig_path: Path
     client: docker.DockerClient
     provider: str = "kind"
-    tenancy: None = None
 
     @cached_property
     def nodes(self) -> Sequence[DockerNode]:
