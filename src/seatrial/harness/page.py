@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from seatrial.core.errors import HttpExpectationError
 from seatrial.http import Endpoint
-from seatrial.http.browser import Browser, Page
+from seatrial.http.browser import LOAD_TIMEOUT, Browser, Page
 
 __all__ = ["OpenedPage", "Pages"]
 
@@ -65,7 +65,12 @@ class Pages:
         self._saved = 0
 
     def __call__(
-        self, endpoint: Endpoint, path: str = "/", *, status: int = 200, timeout: float = 10.0
+        self,
+        endpoint: Endpoint,
+        path: str = "/",
+        *,
+        status: int = 200,
+        timeout: float = LOAD_TIMEOUT,
     ) -> OpenedPage:
         """Open `path` of the endpoint, and give the page once it is loaded (within `timeout` s).
 

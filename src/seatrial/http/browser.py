@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser as PlaywrightBrowser
     from playwright.sync_api import Page as PlaywrightPage
 
-__all__ = ["PROGRAMS", "WAYS_OUT", "Browser", "NoBrowserError", "Page", "find_program"]
+__all__ = [
+    "LOAD_TIMEOUT",
+    "PROGRAMS",
+    "WAYS_OUT",
+    "Browser",
+    "NoBrowserError",
+    "Page",
+    "find_program",
+]
 
 #: names of the system's browser, Debian's first
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -45,6 +53,10 @@ SMALL_MEMORY = "--disable-dev-shm-usage"
 
 #: pixels of the window, and so of a picture of a page that is not longer
 WIDTH, HEIGHT = 1280, 800
+
+#: seconds for a page to load. The application answers within its own timeouts; this is the
+#: browser's, which on a busy machine takes several to draw its first page
+LOAD_TIMEOUT = 30.0
 
 #: how one comes by a browser
 WAYS_OUT = (
@@ -87,7 +99,7 @@ class Browser:
         """
         return f"Chromium {self._started().version} ({self._which})"
 
-    def open(self, url: str, *, timeout: float = 10.0) -> Page:
+    def open(self, url: str, *, timeout: float = LOAD_TIMEOUT) -> Page:
         """Open `url` and give the page once it is loaded.
 
         Raises `SetupError` where there is no Playwright or no browser, and `HttpExpectationError`
