@@ -18,6 +18,7 @@ from seatrial.harness.probing import ServiceProbe
 from seatrial.http import Endpoint, LoadBalancerRoute, NodePortRoute, PortForwardRoute, Route
 from seatrial.kube import PortForward, is_closed_inside
 from seatrial.readiness import diagnose
+from seatrial.readiness.rules.network import selected_workloads
 from seatrial.readiness.status import status
 
 __all__ = ["ROUTES", "Http"]
@@ -31,6 +32,9 @@ ADDRESS_HINT = (
     "or let something give out addresses: on kind, run cloud-provider-kind beside the cluster, or\n"
     "install MetalLB with addresses of the docker network; on minikube, run `minikube tunnel`"
 )
+
+#: kinds whose failure to make pods is looked at where a Service has none
+MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 
 
 @dataclass(frozen=True)
@@ -306,15 +310,9 @@ class Http:
     def _workloads(self, service: Object) -> list[Object]:
         """What makes the pods that the Service selects."""
         selector = dig(service, "spec", "selector", default={})
-        return [
-            obj
-            for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
-            for obj in self._snapshot().all(kind, self.namespace)
-            if selector
-            and selector.items()
-            <= dig(obj, "spec", "template", "metadata", "labels", default={}).items()
-            and not dig(obj, "metadata", "ownerReferences")
-        ]
+        if not selector:
+            return []
+        return list(selected_workloads(self._snapshot(), self.namespace, selector, MAKERS))
 
     def _all_failed(self, refs: Iterable[ObjectRef]) -> str | None:
         """Why none of these pods, or of those that these make, will ever answer."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from seatrial.core.model import Object, ObjectRef, Snapshot, Verdict, dig
 from seatrial.readiness.wording import listed
 
-__all__ = ["endpoints", "ingress", "service"]
+__all__ = ["endpoints", "ingress", "selected_workloads", "service"]
 
 #: what makes pods from a template; a ReplicaSet of a Deployment says the same as its Deployment
 _TEMPLATED = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
@@ -37,7 +37,7 @@ def service(obj: Object, ref: ObjectRef, snapshot: Snapshot) -> Verdict:
     if unserved and (lost := _count(_slices(snapshot, obj))[1]):
         message = f"Endpoints: {lost}, and none has {listed(unserved)}"
         return Verdict.waiting("NoEndpoints", message, object=ref)
-    idle = list(_selected(snapshot, ref.namespace, selector))
+    idle = list(selected_workloads(snapshot, ref.namespace, selector))
     if idle and not total and all(dig(each, "spec", "replicas") == 0 for each in idle):
         message = f"Endpoints: none, as {ObjectRef.of(idle[0])} is scaled to nothing"
         return Verdict.satisfied("ScaledToNothing", message, object=ref)
@@ -56,9 +56,12 @@ def _addresses(obj: Object) -> str:
     return ", ".join(str(each.get("ip") or each.get("hostname")) for each in given)
 
 
-def _selected(snapshot: Snapshot, namespace: str, selector: Object) -> Iterator[Object]:
-    """The workloads whose pods the selector selects; ReplicaSets of a Deployment are left out."""
-    for kind in _TEMPLATED:
+def selected_workloads(
+    snapshot: Snapshot, namespace: str, selector: Object, kinds: Iterable[str] = _TEMPLATED
+) -> Iterator[Object]:
+    """The workloads of these kinds whose pods the selector selects; ReplicaSets of a Deployment are
+    left out."""
+    for kind in kinds:
         for obj in snapshot.all(kind, namespace):
             labels = dig(obj, "spec", "template", "metadata", "labels", default={})
             if selector.items() <= labels.items() and not dig(obj, "metadata", "ownerReferences"):
