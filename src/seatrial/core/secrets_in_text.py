@@ -47,10 +47,10 @@ _MARKED = re.compile(
     r"|\bnpm_\w{30,}|\bpypi-[\w-]{30,}|\bhv[sb]\.[\w-]{20,}|\bsk-[\w-]{20,}|\bdckr_pat_[\w-]{16,}"
 )
 #: not the `@` of an image's digest: `docker-pullable://flask@sha256:…`
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/\"'<>@]*@(?!sha\d+:)")
+_USERINFO = re.compile(r"(?<=[A-Za-z0-9+.-]://)[^\s/\"'<>@]*@(?!sha\d+:)")
 #: a password with a `/` in it, which is not a port and a path
 _USERINFO_SLASH = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/\"'<>@:]*:(?!\d+/)[^\s\"'<>]*@(?!sha\d+:)"
+    r"(?<=[A-Za-z0-9+.-]://)[^\s/\"'<>@:]*:(?!\d+/)[^\s\"'<>]*@(?!sha\d+:)"
 )
 _HEADER = re.compile(
     r"(?P<name>\b(?:proxy-)?authorization\b[\"']?\s*[:=]\s*[\"']?)"
@@ -70,7 +70,7 @@ _QUOTED = re.compile(rf"{_IN_QUOTES}|-?\d[\d.]*", re.DOTALL)
 _ANY = re.compile(_VALUE, re.DOTALL)
 _NO_OPTION = re.compile(rf"(?!-){_VALUE}", re.DOTALL)
 _AFTER_QUOTED_NAME = re.compile(
-    r"(?P<quote>\\*[\"'])(?P<name>[^\"'\\\n]{1,100})(?P=quote)\s*(?:=>|[:=])\s*"
+    r"(?P<quote>(?<!\\)\\*[\"'])(?P<name>[^\"'\\\n]{1,100})(?P=quote)\s*(?:=>|[:=])\s*"
 )
 _AFTER_ASSIGNED_NAME = re.compile(rf"(?P<name>{_NAME})=")
 _AFTER_OPTION = re.compile(r"(?<![\w-])(?P<name>--?[A-Za-z][\w.-]*)[ \t]+")
@@ -111,8 +111,8 @@ def hide(text: str) -> str:
     text = _PEM.sub(HIDDEN, text)
     text = _BASE64.sub(HIDDEN, text)
     text = _MARKED.sub(HIDDEN, text)
-    text = _USERINFO_SLASH.sub(rf"\g<scheme>{HIDDEN}@", text)
-    text = _USERINFO.sub(rf"\g<scheme>{HIDDEN}@", text)
+    text = _USERINFO_SLASH.sub(f"{HIDDEN}@", text)
+    text = _USERINFO.sub(f"{HIDDEN}@", text)
     for pattern in (_HEADER, _COOKIE, _BEARER):
         text = pattern.sub(rf"\g<name>{HIDDEN}", text)
     text = _BASIC.sub(_hidden_basic, text)

@@ -1,6 +1,5 @@
 """What may be missing, be another, be repeated, or take only so long: by example."""
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -345,10 +344,8 @@ def test_ten_thousand_events_are_decided_in_a_few_steps(pattern, fits, pace):
     events = many(pace)
     matcher = Matcher(events)
     slots = slots_of(pattern, events)
-    started = time.process_time()
     assert (matcher.fit(slots) is not None) is fits
     assert matcher.steps <= 20
-    assert time.process_time() - started < 1.0
 
 
 def mixed(count):

@@ -1,4 +1,3 @@
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -222,6 +221,14 @@ def test_a_puzzle_that_is_too_large_is_refused_rather_than_guessed_at():
     )
 
 
+def decided(pattern, occurrences):
+    """Whether the pattern fits. How long that takes is for `benchmarks/matching.py` to say."""
+    matcher = Matcher(occurrences)
+    found = matcher.fit(slots_of(pattern, occurrences))
+    assert matcher.steps <= 100
+    return found is not None
+
+
 CYCLE = ["Scheduled", "Pulled", "Created", "Started"]
 
 
@@ -241,24 +248,19 @@ CYCLE = ["Scheduled", "Pulled", "Created", "Started"]
     ],
 )
 @pytest.mark.parametrize("pace", [0.0, 0.01, 5.0], ids=["at once", "in a burst", "slowly"])
-def test_ten_thousand_events_against_twenty_leaves_take_well_under_a_second(pattern, fits, pace):
+def test_ten_thousand_events_against_twenty_leaves_are_decided_in_a_few_steps(pattern, fits, pace):
     events = history(
         *[(i * pace, CYCLE[i % 4], f"Pod/p{i // 8}") for i in range(10_000)],
         (10_000 * pace + 10, "Last", "Pod/last"),
     )
-    started = time.process_time()
-    found = fit(pattern, events)
-    assert time.process_time() - started < 1.0
-    assert (found is not None) is fits
+    assert decided(pattern, events) is fits
 
 
 def test_ten_thousand_events_that_all_match_every_leaf_are_no_harder():
     events = history(*[(i * 0.001, "Pulled", f"Pod/p{i}") for i in range(10_000)])
     events.insert(19, seen("First", at=0.0185))
     late = [*events[:20], *(seen("Pulled", f"Pod/q{i}", at=60.0) for i in range(9_000))]
-    started = time.process_time()
-    assert fit(in_order(*["Pulled"] * 20), events) is not None
-    assert fit(any_order(*["Pulled"] * 20), events) is not None
+    assert decided(in_order(*["Pulled"] * 20), events)
+    assert decided(any_order(*["Pulled"] * 20), events)
     # 19 are near enough to the end, and 20 are needed
-    assert fit(in_order(*["Pulled"] * 20, "First"), late) is None
-    assert time.process_time() - started < 1.0
+    assert not decided(in_order(*["Pulled"] * 20, "First"), late)

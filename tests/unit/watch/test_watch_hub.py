@@ -641,6 +641,10 @@ def test_a_view_shows_the_gaps_that_may_hide_something_of_it(fake, hub):
     assert [record.kind for record in hub.view("c").records()] == ["Pod"]
 
 
+#: seconds; a close that waited for the API server would take minutes
+PROMPT = 10
+
+
 def test_closing_is_prompt_while_watches_are_silent(fake, connection):
     hub = Hub(connection)
     for kind in ("Pod", "Event", "Node", "Deployment", "ReplicaSet", "ConfigMap", "Namespace"):
@@ -648,7 +652,7 @@ def test_closing_is_prompt_while_watches_are_silent(fake, connection):
     fake.wait_for_watches(7)
     began = time.monotonic()
     hub.close()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < PROMPT
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("watch ")]
 
 
@@ -659,7 +663,7 @@ def test_closing_is_prompt_between_two_tries(fake, connection):
     fake.until(lambda: len(fake.seen("watch")) >= 4)
     began = time.monotonic()
     hub.close()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < PROMPT
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("watch ")]
 
 
@@ -671,7 +675,7 @@ def test_closing_does_not_wait_for_a_request_that_hangs(fake, connection, monkey
     fake.until(lambda: fake.seen("watch"))
     began = time.monotonic()
     hub.close()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < PROMPT
     gate.set()
     for thread in threading.enumerate():
         if thread.name.startswith("watch "):
