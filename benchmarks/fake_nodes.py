@@ -20,6 +20,9 @@ from seatrial.tools.running import run
 
 MODULE = Path(__file__).resolve().parent / "kwok"
 ANNOTATION = "kwok.x-k8s.io/node"
+#: seconds; the kubelet's own default. Nodes without a lease are taken for dead after 50 s, and KWOK
+#: does not make their pods ready again
+LEASE = 40
 
 #: what a pod and a node go through, of KWOK's own stages
 STAGES = (
@@ -45,6 +48,7 @@ def fake_kubelets(
     source = Path(json.loads(listed)["Dir"])
     argv = [str(executable), f"--kubeconfig={kubeconfig}",
             f"--manage-nodes-with-annotation-selector={ANNOTATION}=fake",
+            f"--node-lease-duration-seconds={LEASE}",
             *(f"--config={source / stage}" for stage in STAGES)]  # fmt: skip
     with log.open("wb") as output, subprocess.Popen(argv, stdout=output, stderr=output) as process:
         try:
