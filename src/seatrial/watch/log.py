@@ -14,8 +14,8 @@ from seatrial.core.model import Change, Record, dig
 __all__ = ["KEPT", "Log"]
 
 #: of the latest records, so many are kept whatever they say: several times what a test sees, and
-#: some 15 MB
-KEPT = 10_000
+#: some 7 MB
+KEPT = 5_000
 
 
 class Log:
