@@ -39,10 +39,14 @@ def connect(wanted: str = "auto", *, timeout: float = 120.0) -> docker.DockerCli
         return _connected(f"unix://{podman}", timeout)
     try:
         return _connected("", timeout)
-    except EngineError:
+    except EngineError as error:
         if wanted == "docker" or os.environ.get("DOCKER_HOST") or not podman.exists():
             raise
-        return _connected(f"unix://{podman}", timeout)
+        try:
+            return _connected(f"unix://{podman}", timeout)
+        except EngineError:
+            # a socket that was left behind is nobody's wish for podman
+            raise error from error.__cause__
 
 
 def podman_socket() -> Path:

@@ -64,10 +64,12 @@ def nothing_real(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "prepare", prepare)
     monkeypatch.setattr(module, "prepare_image_base", lambda settings, client, progress: seen.base)
     monkeypatch.setattr(module, "ensure_browser", lambda progress: seen.browser)
-    monkeypatch.setattr(module, "connect", lambda: "the client")
+    monkeypatch.setattr(module, "connect", lambda wanted: "the client")
     for name, fake in (
-        ("prepare", prepare), ("connect", lambda: "the client"), ("KindProvider", FakeProvider),
-    ):  # fmt: skip
+        ("prepare", prepare),
+        ("connect", lambda wanted: "the client"),
+        ("KindProvider", FakeProvider),
+    ):
         monkeypatch.setattr(provision, name, fake)
     return seen
 

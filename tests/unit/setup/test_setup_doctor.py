@@ -62,7 +62,8 @@ class Machine:
         usage = SimpleNamespace(free=gibibytes * GIB)
         self.patch.setattr(doctor.shutil, "disk_usage", lambda root: usage)
 
-    def _connect(self, *, timeout):
+    def _connect(self, wanted, *, timeout):
+        self.wanted = wanted
         if self.failure:
             raise self.failure
         return self.client
