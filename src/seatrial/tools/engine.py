@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -65,6 +66,8 @@ def _connected(host: str, timeout: float) -> docker.DockerClient:
         # the SDK speaks the newest API version that both sides know
         if host:
             client = docker.DockerClient(base_url=host, timeout=int(timeout))
+            client.api.close()
+            client.api = _PodmanAPI(base_url=host, timeout=int(timeout))
         else:
             client = docker.from_env(timeout=int(timeout))
     except (docker.errors.DockerException, OSError, ValueError) as error:
@@ -75,6 +78,17 @@ def _connected(host: str, timeout: float) -> docker.DockerClient:
         client.close()
         raise EngineError(cause, details=_short(error), hint=hint) from error
     return client
+
+
+class _PodmanAPI(docker.APIClient):
+    """Docker's API where podman's differs from it."""
+
+    def import_image(self, *args: Any, **options: Any) -> str:
+        """podman 4.3 passes over a tag that does not come with the name, and takes `latest`."""
+        if options.get("repository") and options.get("tag"):
+            options["repository"] = f"{options['repository']}:{options.pop('tag')}"
+        answer: str = super().import_image(*args, **options)
+        return answer
 
 
 def has_image(client: docker.DockerClient, reference: str) -> bool:

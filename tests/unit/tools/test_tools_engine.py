@@ -170,6 +170,18 @@ def test_podman_is_taken_where_it_is_asked_for_whatever_docker_there_is(no_docke
             client.close()
 
 
+def test_podman_is_given_the_tag_of_an_import_together_with_its_name(no_docker, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        engine.docker.APIClient, "import_image", lambda self, *args, **more: given.append(more)
+    )
+    with a_podman(no_docker):
+        client = engine.connect("podman")
+        client.api.import_image("file.tar", repository="seatrial/python", tag="1", changes=[])
+        client.close()
+    assert given == [{"repository": "seatrial/python:1", "changes": []}]
+
+
 def test_a_podman_that_has_gone_is_no_engine(no_docker):
     no_docker.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as left_behind:
