@@ -131,10 +131,14 @@ def cluster_up(**given: object) -> None:
     settings, progress = _settings(**given), ConsoleProgress()
     provided = provision(settings, progress)
     made = provided.provider.ensure(provided.options(), progress)
+    # a cluster is found only in the engine that it is in
+    engine = settings.engine
+    tested = "" if engine == "auto" else f" --seatrial-engine={engine}"
+    ended = "" if engine == "auto" else f" --engine {engine}"
     click.echo(
         f"\nLook at it:   {_shown(provided.kubectl)} --kubeconfig {made.kubeconfig_path} get nodes"
-        f"\nTest with it: pytest --seatrial-cluster-name={made.name} --seatrial-keep=always"
-        f"\nEnd it:       seatrial cluster down --name {made.name}"
+        f"\nTest with it: pytest --seatrial-cluster-name={made.name} --seatrial-keep=always{tested}"
+        f"\nEnd it:       seatrial cluster down --name {made.name}{ended}"
     )
 
 
