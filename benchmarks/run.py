@@ -33,7 +33,7 @@ from seatrial import NotReadyError
 from seatrial.cluster import (
     Bootstrap,
     ClusterOptions,
-    DockerNode,
+    ContainerNode,
     KindProvider,
     kind_config,
     probe,
@@ -153,7 +153,7 @@ def _pytest_kind(bench: Bench) -> Iterator[tuple[Any, Path]]:
 def _create(bench: Bench, cluster: Any, config: Path) -> None:
     cluster.create(config)
     bootstrap = Bootstrap(bench.prepared.kubectl, cluster.kubeconfig_path)
-    bootstrap.set_up_network([DockerNode(f"{cluster.name}-control-plane")])
+    bootstrap.set_up_network([ContainerNode(f"{cluster.name}-control-plane")])
     bootstrap.wait_until_usable()
 
 

@@ -55,11 +55,17 @@ def _settings(**given: object) -> Settings:
 
 
 _name = click.option("--name", "cluster_name", help="The cluster's name.")
+_engine = click.option(
+    "--engine",
+    type=click.Choice(("auto", "docker", "podman")),
+    help="What runs the nodes: auto is Docker, and podman where Docker is not.",
+)
 _kubernetes = click.option("--kubernetes", help="Version of Kubernetes, such as 1.37.2.")
 
 
 @main.command()
 @_kubernetes
+@_engine
 def setup(**given: object) -> None:
     """Install, fetch or build all that the tests need: engine, tools, node image, base image.
 
@@ -79,6 +85,7 @@ def setup(**given: object) -> None:
 
 @main.command()
 @_kubernetes
+@_engine
 def doctor(**given: object) -> None:
     """Say what this machine has and lacks; change nothing. Status 0 if the tests can run."""
     findings = examine(_settings(**given))
@@ -100,11 +107,12 @@ def node_image() -> None:
     show_default=True,
     help="Version of Kubernetes.",
 )
-def build_node_image(kubernetes: str) -> None:
+@_engine
+def build_node_image(kubernetes: str, **given: object) -> None:
     """Make a node image from package registries alone, unless it is there."""
-    settings = _settings()
+    settings = _settings(**given)
     builder = NodeImageBuilder(
-        connect(), artifacts_of(settings), ConsoleProgress(), settings.debian_mirror
+        connect(settings.engine), artifacts_of(settings), ConsoleProgress(), settings.debian_mirror
     )
     click.echo(builder.build(kubernetes))
 
@@ -117,20 +125,26 @@ def cluster() -> None:
 @cluster.command("up")
 @_name
 @_kubernetes
+@_engine
 def cluster_up(**given: object) -> None:
     """Make a cluster, or find the one that is there, and say how to use it."""
     settings, progress = _settings(**given), ConsoleProgress()
     provided = provision(settings, progress)
     made = provided.provider.ensure(provided.options(), progress)
+    # a cluster is found only in the engine that it is in
+    engine = settings.engine
+    tested = "" if engine == "auto" else f" --seatrial-engine={engine}"
+    ended = "" if engine == "auto" else f" --engine {engine}"
     click.echo(
         f"\nLook at it:   {_shown(provided.kubectl)} --kubeconfig {made.kubeconfig_path} get nodes"
-        f"\nTest with it: pytest --seatrial-cluster-name={made.name} --seatrial-keep=always"
-        f"\nEnd it:       seatrial cluster down --name {made.name}"
+        f"\nTest with it: pytest --seatrial-cluster-name={made.name} --seatrial-keep=always{tested}"
+        f"\nEnd it:       seatrial cluster down --name {made.name}{ended}"
     )
 
 
 @cluster.command("down")
 @_name
+@_engine
 def cluster_down(**given: object) -> None:
     """Delete a cluster and all that belongs to it. Only clusters of seatrial's own are touched."""
     settings, progress = _settings(**given), ConsoleProgress()
@@ -138,9 +152,10 @@ def cluster_down(**given: object) -> None:
 
 
 @cluster.command("list")
-def cluster_list() -> None:
+@_engine
+def cluster_list(**given: object) -> None:
     """The names of the clusters that seatrial made."""
-    for name in provider_of(_settings()).list():
+    for name in provider_of(_settings(**given)).list():
         click.echo(name)
 
 

@@ -9,11 +9,15 @@ import docker.errors
 import requests
 
 from seatrial.core.errors import ConfigurationError, EngineError
+from seatrial.tools.capabilities import CAP_SYS_RESOURCE, has_capability
 
-__all__ = ["HostFacts", "has_capability", "probe"]
+__all__ = ["HostFacts", "probe"]
 
-#: number of the capability in /proc/PID/status, capabilities(7)
-CAP_SYS_RESOURCE = 24
+_LIMITS = (
+    "podman asks for higher limits than this machine allows: end its service, which\n"
+    "`seatrial setup` then starts with lower ones, or lower default_ulimits in\n"
+    "/etc/containers/containers.conf"
+)
 
 
 @dataclass(frozen=True)
@@ -51,25 +55,18 @@ def probe(client: docker.DockerClient, image: str) -> HostFacts:
         )
     except docker.errors.ImageNotFound as error:
         raise EngineError(
-            f"the node image {image} is not in the Docker engine",
+            f"the node image {image} is not in the engine",
             hint="`seatrial setup` pulls or builds it",
         ) from error
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise EngineError(
-            "the Docker engine cannot run a privileged container, which a Kubernetes node is",
+            "the engine cannot run a privileged container, which a Kubernetes node is",
             details=str(error),
-            hint="rootless engines and user namespaces forbid it; `seatrial doctor` tells more",
+            hint=_LIMITS
+            if "rlimit" in str(error)
+            else "rootless engines and user namespaces forbid it; `seatrial doctor` tells more",
         ) from error
     return HostFacts(
         cgroup_version=1 if version == "1" else 2,
         sys_resource=has_capability(status.decode(), CAP_SYS_RESOURCE),
     )
-
-
-def has_capability(status: str, number: int) -> bool:
-    """Whether the bounding set in the text of /proc/PID/status has that capability, proc(5)."""
-    for line in status.splitlines():
-        name, _, value = line.partition(":")
-        if name == "CapBnd":
-            return bool(int(value, 16) >> number & 1)
-    return False

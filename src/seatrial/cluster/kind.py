@@ -1,4 +1,4 @@
-"""Clusters made by kind, each on a docker network of its own.
+"""Clusters made by kind, each on a network of its own, in Docker or in podman.
 
 What is known of a cluster is written on its network, as labels: whose it is and what it was made
 from. kind gives containers no labels of ours, but every node is on that network. No state is kept
@@ -8,6 +8,7 @@ beside the engine, except for the kubeconfig, which can be had again from the no
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,15 +21,18 @@ import docker.errors
 import requests
 from docker.models.containers import Container
 from docker.models.networks import Network
+from docker.models.volumes import Volume
 from filelock import FileLock
 
 from seatrial.cluster.bootstrap import Bootstrap
-from seatrial.cluster.docker_node import DockerNode
+from seatrial.cluster.container_node import ContainerNode
 from seatrial.cluster.host import probe
 from seatrial.cluster.kind_config import kind_config
 from seatrial.cluster.provider import ClusterOptions
 from seatrial.core.errors import ClusterError, CommandError, SeatrialError
 from seatrial.core.progress import Progress, Step
+from seatrial.tools import podman
+from seatrial.tools.engine import is_podman
 from seatrial.tools.running import run
 
 __all__ = ["KindCluster", "KindProvider"]
@@ -48,12 +52,14 @@ class KindCluster:
     name: str
     kubeconfig_path: Path
     client: docker.DockerClient
+    command: str = "docker"
+    """The engine's own command: `docker` or `podman`."""
     provider: str = "kind"
 
     @cached_property
-    def nodes(self) -> Sequence[DockerNode]:
+    def nodes(self) -> Sequence[ContainerNode]:
         found = _containers(self.client, self.name)
-        return tuple(DockerNode(str(container.name)) for container in found)
+        return tuple(ContainerNode(str(container.name), self.command) for container in found)
 
     def host_port(self, node_port: int) -> int | None:
         # asked each time: an engine that restarts a node picks other ports for it
@@ -92,7 +98,7 @@ class KindProvider:
                     f"kind delete cluster --name {name}",
                 )
             return None
-        return KindCluster(name, self._kubeconfig(name), self.client)
+        return KindCluster(name, self._kubeconfig(name), self.client, self._command)
 
     def ensure(self, options: ClusterOptions, progress: Progress) -> KindCluster:
         """Give a usable cluster: the one that is there if it is the same, or a new one."""
@@ -143,7 +149,7 @@ class KindProvider:
                 timeout=self.timeout,
             )  # fmt: skip
             kubeconfig.chmod(0o600)
-            cluster = KindCluster(options.name, kubeconfig, self.client)
+            cluster = KindCluster(options.name, kubeconfig, self.client, self._command)
             bootstrap = Bootstrap(self.kubectl, kubeconfig, self.timeout)
             if own_network:
                 step.line("setting up the pod network")
@@ -202,24 +208,37 @@ class KindProvider:
         kubeconfig = self._kubeconfig(name)
         for container in _containers(self.client, name):
             container.remove(force=True, v=True)
+        if self._command == "podman":
+            for volume in self._volumes(name):
+                volume.remove(force=True)
         if network := self._network(name):
             network.remove()
         shutil.rmtree(kubeconfig.parent, ignore_errors=True)
+
+    def _volumes(self, name: str) -> Iterator[Volume]:
+        """Those that kind makes beforehand on podman, with the node's name as a label of each.
+
+        podman does not take them for the container's own, and leaves them when that is removed.
+        """
+        node = re.compile(rf"{name}-(control-plane|worker)\d*")
+        for volume in self.client.volumes.list():
+            if any(node.fullmatch(label) for label in volume.attrs.get("Labels") or ()):
+                yield volume
 
     # --- what all of them use
 
     def _logs(self, name: str) -> str:
         """What explains a failed start: the ends of the logs of each node's parts."""
         commands = (
-            ["docker", "logs", "--tail=15", "{}"],
-            ["docker", "exec", "{}", "crictl", "ps", "--all"],
-            ["docker", "exec", "{}", "journalctl", "--no-pager", "--lines=25", "--unit=kubelet"],
-            ["docker", "exec", "{}", "journalctl", "--no-pager", "--lines=10", "--unit=containerd"],
+            ["logs", "--tail=15", "{}"],
+            ["exec", "{}", "crictl", "ps", "--all"],
+            ["exec", "{}", "journalctl", "--no-pager", "--lines=25", "--unit=kubelet"],
+            ["exec", "{}", "journalctl", "--no-pager", "--lines=10", "--unit=containerd"],
         )
         parts = []
         for container in _containers(self.client, name):
             for command in commands:
-                argv = [word.format(container.name) for word in command]
+                argv = [self._command, *(word.format(container.name) for word in command)]
                 try:
                     output = run(argv, check=False, timeout=20).output
                 except CommandError as error:
@@ -229,20 +248,32 @@ class KindProvider:
         return "\n".join(parts)
 
     def _kind_env(self, name: str) -> dict[str, str]:
+        engine = self._command
         return {
-            "KIND_EXPERIMENTAL_PROVIDER": "docker",
-            "KIND_EXPERIMENTAL_DOCKER_NETWORK": _network_name(name),
+            **(podman.environment(self.state_dir) if engine == "podman" else {}),
+            "KIND_EXPERIMENTAL_PROVIDER": engine,
+            f"KIND_EXPERIMENTAL_{engine.upper()}_NETWORK": _network_name(name),
             # kind falls back on the user's own file where this is not set
             "KUBECONFIG": str(self._kubeconfig(name)),
         }
 
+    @cached_property
+    def _command(self) -> str:
+        """The engine's own command, which kind calls for all it does."""
+        return "podman" if is_podman(self.client) else "docker"
+
     def _kubeconfig(self, name: str) -> Path:
-        return self.state_dir / "clusters" / name / "kubeconfig"
+        return self.state_dir / "clusters" / self._place(name) / "kubeconfig"
 
     def _lock(self, name: str) -> FileLock:
         locks = self.state_dir / "locks"
         locks.mkdir(parents=True, exist_ok=True)
-        return FileLock(locks / f"{name}.lock")
+        return FileLock(locks / f"{self._place(name)}.lock")
+
+    def _place(self, name: str) -> str:
+        """A name of its own for each engine: a cluster of the same name may be in the other one."""
+        # no cluster's name has a dot in it
+        return f"{name}.podman" if self._command == "podman" else name
 
     def _network(self, name: str) -> Network | None:
         label = f"{CLUSTER_LABEL}={name}"

@@ -142,6 +142,7 @@ def _about(
 
 
 _PROVIDERS = ("kind",)
+_ENGINES = ("auto", "docker", "podman")
 _KEEP = ("never", "on-failure", "always")
 
 
@@ -176,6 +177,14 @@ class Settings:
     provider: Literal["kind"] = field(
         default="kind",
         metadata=_about(_choice(*_PROVIDERS), "what makes the cluster", choices=_PROVIDERS),
+    )
+    engine: Literal["auto", "docker", "podman"] = field(
+        default="auto",
+        metadata=_about(
+            _choice(*_ENGINES),
+            "what runs the nodes and builds images; auto is Docker, and podman where Docker is not",
+            choices=_ENGINES,
+        ),
     )
     cluster_name: str = field(
         default="seatrial",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from seatrial.core.errors import CommandError, EngineError
@@ -30,6 +31,8 @@ class Daemon:
     argv: Sequence[str]
     log: Path
     """File that its output goes into."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """What it finds in its environment beside ours."""
 
     def start(self, answers: Callable[[], bool], step: Step) -> None:
         """Start it and wait until it answers. Raises `EngineError` with the end of its log."""
@@ -40,6 +43,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **self.env},
                 # a Ctrl-C here is not meant for it
                 start_new_session=True,
             )

@@ -12,8 +12,6 @@ import docker
 import docker.errors
 import requests
 
-from seatrial.cluster import has_capability
-from seatrial.cluster.host import CAP_SYS_RESOURCE
 from seatrial.core.errors import EngineError
 from seatrial.core.health import Finding, Health
 from seatrial.core.progress import Quiet
@@ -23,6 +21,7 @@ from seatrial.setup.browser import examine_browser
 from seatrial.setup.node_image import NodeImageBuilder
 from seatrial.setup.node_recipe import known_versions
 from seatrial.setup.preparing import PYTHON_BASE, artifacts_of
+from seatrial.tools.capabilities import CAP_SYS_RESOURCE, has_capability
 from seatrial.tools.engine import connect, has_image, is_podman
 from seatrial.tools.golang import go_version
 from seatrial.tools.toolchain import Toolchain
@@ -44,17 +43,18 @@ def examine(settings: Settings, *, proc: Path = Path("/proc")) -> Sequence[Findi
     """Every finding, in the order in which a person would look."""
     findings = [_system(), *_memory(proc), *_inotify(proc), _capabilities(proc)]
     try:
-        client = connect(timeout=15)
+        client = connect(settings.engine, timeout=15)
     except EngineError as error:
-        findings.append(Finding("engine", Health.BAD, error.cause, _engine_hint()))
+        findings.append(Finding("engine", Health.BAD, error.cause, _engine_hint(settings)))
         client = None
-    findings += [_docker_cli(), *_tools(settings)]
+    command = "podman" if _is_podman(settings, client) else "docker"
+    findings += [_engine_cli(command), *_tools(settings)]
     if client is not None:
         try:
             findings += [*_engine(client), *_images(settings, client)]
         except (EngineError, docker.errors.DockerException, requests.RequestException) as error:
             cause = f"it stopped answering: {error}"
-            findings.append(Finding("engine", Health.BAD, cause, _engine_hint()))
+            findings.append(Finding("engine", Health.BAD, cause, _engine_hint(settings)))
         finally:
             client.close()
     else:
@@ -99,16 +99,28 @@ def _capabilities(proc: Path) -> Finding:
     )
 
 
-def _engine_hint() -> str:
+def _is_podman(settings: Settings, client: docker.DockerClient | None) -> bool:
+    if client is None:
+        return settings.engine == "podman"
+    try:
+        return is_podman(client)
+    except EngineError:
+        # what is wrong with it is found below
+        return settings.engine == "podman"
+
+
+def _engine_hint(settings: Settings) -> str:
+    if settings.engine == "podman":
+        return "run `seatrial setup --engine podman`: it starts it, and on Debian installs it"
     if debian.release().has_apt and debian.is_root():
         return f"{SETUP}: it installs and starts one"
     return "install and start Docker"
 
 
-def _docker_cli() -> Finding:
-    found = shutil.which("docker")
+def _engine_cli(command: str) -> Finding:
+    found = shutil.which(command)
     return Finding(
-        "docker command",
+        f"{command} command",
         Health.OK if found else Health.BAD,
         found or "not on PATH, and kind needs it",
         "" if found else SETUP,

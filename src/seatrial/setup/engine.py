@@ -1,4 +1,4 @@
-"""Gets a Docker engine going: the one that answers, or one installed from Debian's packages."""
+"""Gets an engine going: the one that answers, or one installed from Debian's packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seatrial.core.errors import CommandError, EngineError
 from seatrial.core.progress import Progress
 from seatrial.setup import debian
 from seatrial.setup.daemon import Daemon
-from seatrial.tools import engine
+from seatrial.tools import engine, podman
 from seatrial.tools.running import run
 
 __all__ = ["ensure_engine"]
@@ -27,21 +27,31 @@ OLD_SUITE, NEWER_SUITE = "bookworm", "trixie"
 SYSTEMD = Path("/run/systemd/system")
 
 
-def ensure_engine(progress: Progress, *, state_dir: Path, mirror: str = "") -> None:
-    """Make a Docker engine answer.
+#: without netavark and its server of names podman falls back on plugins that know no names
+PODMAN_PACKAGES = ("podman", "netavark", "aardvark-dns", "iptables")
+
+
+def ensure_engine(
+    progress: Progress, *, state_dir: Path, mirror: str = "", wanted: str = "auto"
+) -> None:
+    """Make the wanted engine answer: `docker`, `podman`, or `auto`, which takes what there is.
 
     Uses the one that does. Else podman, where that is installed and Docker is not, has its service
     of Docker's API started; on Debian or Ubuntu as root, `docker.io` is installed (kept if it is)
-    and started. Raises `EngineError` where it may not, or the engine does not start.
+    and started. podman is installed only if it is the wanted one. Raises `EngineError` where it may
+    not, or the engine does not start.
     """
-    if engine.is_reachable():
+    if engine.is_reachable(wanted):
+        return
+    if wanted == "podman":
+        _ensure_podman(progress, state_dir)
         return
     if os.environ.get("DOCKER_HOST"):
         raise EngineError(
             f"the Docker engine at DOCKER_HOST={os.environ['DOCKER_HOST']} does not answer",
             hint="start that engine, or unset DOCKER_HOST to use this machine's own",
         )
-    if shutil.which("podman") and not shutil.which("dockerd"):
+    if wanted == "auto" and shutil.which("podman") and not shutil.which("dockerd"):
         _start_podman(progress, state_dir)
         return
     system = debian.release()
@@ -61,6 +71,23 @@ def ensure_engine(progress: Progress, *, state_dir: Path, mirror: str = "") -> N
     if missing:
         _install(missing, progress, system, mirror)
     _start(progress, state_dir)
+
+
+def _ensure_podman(progress: Progress, state_dir: Path) -> None:
+    if not shutil.which("podman"):
+        system = debian.release()
+        if not (system.has_apt and debian.is_root()):
+            raise EngineError(
+                "podman is not installed, and seatrial does it only on Debian or Ubuntu as root",
+                details=f"this is {system.pretty}, user id {os.geteuid()}",
+                hint="install podman (https://podman.io/docs/installation), then run\n"
+                "`seatrial setup --engine podman` again",
+            )
+        with progress.step("installing podman from Debian's packages") as step:
+            debian.apt_update(on_line=step.line)
+            known = [name for name in PODMAN_PACKAGES if debian.has_package(name)]
+            debian.apt_install(known or ["podman"], on_line=step.line)
+    _start_podman(progress, state_dir)
 
 
 def _install(packages: list[str], progress: Progress, system: debian.Release, mirror: str) -> None:
@@ -106,7 +133,7 @@ def _start(progress: Progress, state_dir: Path) -> None:
             ],
             state_dir / "dockerd.log",
         )
-        dockerd.start(engine.is_reachable, step)
+        dockerd.start(lambda: engine.is_reachable("docker"), step)
 
 
 def _start_podman(progress: Progress, state_dir: Path) -> None:
@@ -142,8 +169,9 @@ def _start_podman(progress: Progress, state_dir: Path) -> None:
                 f"unix://{socket}",
             ],
             state_dir / "podman.log",
+            podman.environment(state_dir),
         )
-        service.start(engine.is_reachable, step)
+        service.start(lambda: engine.is_reachable("podman"), step)
 
 
 def _forget_dead_engine(pid_file: Path) -> None:

@@ -59,8 +59,13 @@ def artifacts_of(settings: Settings) -> Artifacts:
 
 def prepare(settings: Settings, progress: Progress) -> Prepared:
     """Engine, kind, kubectl and node image. Raises `SetupError`, each naming the way out."""
-    ensure_engine(progress, state_dir=settings.state_dir, mirror=settings.debian_mirror)
-    client = connect()
+    ensure_engine(
+        progress,
+        state_dir=settings.state_dir,
+        mirror=settings.debian_mirror,
+        wanted=settings.engine,
+    )
+    client = connect(settings.engine)
     artifacts = artifacts_of(settings)
     toolchain = Toolchain(artifacts)
     kind = settings.kind or toolchain.ensure("kind", progress)

@@ -69,7 +69,7 @@ def _kind(settings: Settings, progress: Progress) -> Provision:
 def _kind_as_it_is(settings: Settings) -> Provider:
     toolchain = Toolchain(artifacts_of(settings))
     kind, kubectl = (toolchain.find(name) or Path(name) for name in ("kind", "kubectl"))
-    return KindProvider(connect(), kind, kubectl, settings.state_dir)
+    return KindProvider(connect(settings.engine), kind, kubectl, settings.state_dir)
 
 
 _PROVISIONS: Mapping[str, Callable[[Settings, Progress], Provision]] = {"kind": _kind}

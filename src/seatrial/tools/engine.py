@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -20,23 +21,33 @@ HINT = (
     "`seatrial setup` installs and starts one"
 )
 
+PODMAN_HINT = "`seatrial setup --engine podman` starts it, and on Debian as root installs it"
 
-def connect(*, timeout: float = 120.0) -> docker.DockerClient:
-    """A client of this machine's engine, or of the one that DOCKER_HOST names.
 
-    Where neither is, podman's service is taken, if it runs: it speaks Docker's API. The `docker`
-    command may have another engine by its contexts; the SDK does not know those.
+def connect(wanted: str = "auto", *, timeout: float = 120.0) -> docker.DockerClient:
+    """A client of the `wanted` engine.
+
+    `docker` is this machine's own, or the one that DOCKER_HOST names. `podman` is this machine's
+    podman: its service speaks Docker's API. `auto` is the first of them that answers; podman is not
+    taken for one that DOCKER_HOST names. The `docker` command may have another engine by its
+    contexts; the SDK does not know those.
 
     `timeout` is how long one answer of the engine may take, in seconds. Raises `EngineError` if no
     engine answers.
     """
+    podman = podman_socket()
+    if wanted == "podman":
+        return _connected(f"unix://{podman}", timeout)
     try:
         return _connected("", timeout)
-    except EngineError:
-        socket = podman_socket()
-        if os.environ.get("DOCKER_HOST") or not socket.exists():
+    except EngineError as error:
+        if wanted == "docker" or os.environ.get("DOCKER_HOST") or not podman.exists():
             raise
-        return _connected(f"unix://{socket}", timeout)
+        try:
+            return _connected(f"unix://{podman}", timeout)
+        except EngineError:
+            # a socket that was left behind is nobody's wish for podman
+            raise error from error.__cause__
 
 
 def podman_socket() -> Path:
@@ -47,22 +58,37 @@ def podman_socket() -> Path:
 
 
 def _connected(host: str, timeout: float) -> docker.DockerClient:
-    """A client of the engine at `host`; of the one that the environment names if it is empty."""
+    """A client of podman at `host`; of the engine that the environment names if it is empty."""
+    cause = "podman's service does not answer" if host else "no Docker engine answers"
+    hint = PODMAN_HINT if host else HINT
     try:
         _require_socket(host or os.environ.get("DOCKER_HOST"))
         # the SDK speaks the newest API version that both sides know
         if host:
             client = docker.DockerClient(base_url=host, timeout=int(timeout))
+            client.api.close()
+            client.api = _PodmanAPI(base_url=host, timeout=int(timeout))
         else:
             client = docker.from_env(timeout=int(timeout))
     except (docker.errors.DockerException, OSError, ValueError) as error:
-        raise EngineError("no Docker engine answers", details=_short(error), hint=HINT) from error
+        raise EngineError(cause, details=_short(error), hint=hint) from error
     try:
         client.ping()
     except (docker.errors.DockerException, requests.RequestException) as error:
         client.close()
-        raise EngineError("no Docker engine answers", details=_short(error), hint=HINT) from error
+        raise EngineError(cause, details=_short(error), hint=hint) from error
     return client
+
+
+class _PodmanAPI(docker.APIClient):
+    """Docker's API where podman's differs from it."""
+
+    def import_image(self, *args: Any, **options: Any) -> str:
+        """podman 4.3 passes over a tag that does not come with the name, and takes `latest`."""
+        if options.get("repository") and options.get("tag"):
+            options["repository"] = f"{options['repository']}:{options.pop('tag')}"
+        answer: str = super().import_image(*args, **options)
+        return answer
 
 
 def has_image(client: docker.DockerClient, reference: str) -> bool:
@@ -87,10 +113,10 @@ def is_podman(client: docker.DockerClient) -> bool:
     return any("podman" in str(e.get("Name")).lower() for e in version.get("Components") or ())
 
 
-def is_reachable() -> bool:
-    """Whether an engine answers now."""
+def is_reachable(wanted: str = "auto") -> bool:
+    """Whether the engine answers now; see `connect`."""
     try:
-        connect(timeout=10).close()
+        connect(wanted, timeout=10).close()
     except EngineError:
         return False
     return True

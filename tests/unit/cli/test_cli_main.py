@@ -64,10 +64,12 @@ def nothing_real(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "prepare", prepare)
     monkeypatch.setattr(module, "prepare_image_base", lambda settings, client, progress: seen.base)
     monkeypatch.setattr(module, "ensure_browser", lambda progress: seen.browser)
-    monkeypatch.setattr(module, "connect", lambda: "the client")
+    monkeypatch.setattr(module, "connect", lambda wanted: "the client")
     for name, fake in (
-        ("prepare", prepare), ("connect", lambda: "the client"), ("KindProvider", FakeProvider),
-    ):  # fmt: skip
+        ("prepare", prepare),
+        ("connect", lambda wanted: "the client"),
+        ("KindProvider", FakeProvider),
+    ):
         monkeypatch.setattr(provision, name, fake)
     return seen
 
@@ -135,6 +137,21 @@ def test_a_command_that_failed_is_shown_so_that_it_can_be_pasted(monkeypatch):
         "  $ /t/kind create 'a b'",
         "  no space left",
     ]
+
+
+def test_a_cluster_in_a_named_engine_is_told_of_with_that_engine(nothing_real):
+    result = seatrial("cluster", "up", "--name", "mine", "--engine", "podman")
+    assert nothing_real.settings.engine == "podman"
+    assert "--seatrial-keep=always --seatrial-engine=podman\n" in result.stdout
+    assert "seatrial cluster down --name mine --engine podman\n" in result.stdout
+
+
+@pytest.mark.parametrize("words", [("down",), ("list",)])
+def test_a_cluster_is_looked_for_in_the_engine_that_was_named(monkeypatch, words):
+    wanted = []
+    monkeypatch.setattr(provision, "connect", wanted.append)
+    assert seatrial("cluster", *words, "--engine", "podman").exit_code == 0
+    assert wanted == ["podman"]
 
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS[1:] if words[-1] not in (

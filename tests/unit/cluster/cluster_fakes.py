@@ -31,6 +31,15 @@ class FakeContainer:
         self.engine.all_containers.remove(self)
 
 
+class FakeVolume:
+    def __init__(self, engine, labels):
+        self.engine, self.attrs = engine, {"Labels": labels}
+
+    def remove(self, *, force):
+        assert force
+        self.engine.all_volumes.remove(self)
+
+
 class FakeNetwork:
     def __init__(self, engine, name, labels):
         self.engine, self.name, self.attrs = engine, name, {"Labels": labels}
@@ -47,6 +56,8 @@ class FakeEngine:
         self.image_labels = {IMAGE: image_labels or {}}
         self.all_containers, self.all_networks = [], []
         self.information = {"CgroupVersion": "2"}
+        self.component, self.all_volumes = "Engine", []
+        self.volumes = SimpleNamespace(list=lambda: list(self.all_volumes))
         self.privileged = ALL_CAPABILITIES
         self.ran = []
         self.images = SimpleNamespace(get=self._image)
@@ -55,6 +66,9 @@ class FakeEngine:
 
     def info(self):
         return self.information
+
+    def version(self):
+        return {"Components": [{"Name": self.component}]}
 
     def node(self, cluster, name, **more):
         labels = {"io.x-k8s.kind.cluster": cluster}
@@ -115,7 +129,7 @@ class FakeCommands:
             file.write("apiVersion: v1\n")
 
     def _answer(self, words):
-        if words[0] == "docker":
+        if words[0] in ("docker", "podman"):
             return self.logs.format(words[-1])
         if "--output=json" in words:
             items = [

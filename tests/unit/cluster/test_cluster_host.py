@@ -5,9 +5,9 @@ import pytest
 import requests
 from cluster_fakes import ALL_CAPABILITIES, IMAGE, FakeEngine
 
-from seatrial.cluster import HostFacts, has_capability, probe
-from seatrial.cluster.host import CAP_SYS_RESOURCE
+from seatrial.cluster import HostFacts, probe
 from seatrial.core.errors import EngineError
+from seatrial.tools.capabilities import CAP_SYS_RESOURCE, has_capability
 
 STATUS = (
     "Name:\tcat\nCapInh:\t0000000000000000\nCapEff:\t000001ffffffffff\nCapBnd:\t{}\nSeccomp:\t0"
@@ -61,7 +61,7 @@ def test_an_image_that_is_not_there_is_named_and_nothing_is_run():
     with pytest.raises(EngineError) as caught:
         probe(engine, "kindest/node:v9")
     assert str(caught.value) == (
-        "the node image kindest/node:v9 is not in the Docker engine\n"
+        "the node image kindest/node:v9 is not in the engine\n"
         "-> `seatrial setup` pulls or builds it"
     )
     assert engine.ran == []
@@ -80,9 +80,7 @@ def test_an_engine_that_runs_nothing_privileged_cannot_run_nodes(refusal):
     with pytest.raises(EngineError) as caught:
         probe(engine, IMAGE)
     lines = str(caught.value).splitlines()
-    assert lines[0] == (
-        "the Docker engine cannot run a privileged container, which a Kubernetes node is"
-    )
+    assert lines[0] == ("the engine cannot run a privileged container, which a Kubernetes node is")
     assert lines[1] == "  unable to apply caps"
     assert "`seatrial doctor` tells more" in lines[2]
     assert caught.value.__cause__ is refusal

@@ -9,9 +9,9 @@ import docker.errors
 import pytest
 import requests
 import yaml
-from cluster_fakes import IMAGE, FakeCommands, FakeEngine, Said, failed
+from cluster_fakes import IMAGE, FakeCommands, FakeEngine, FakeVolume, Said, failed
 
-from seatrial.cluster import ClusterOptions, KindProvider, bootstrap, docker_node, kind
+from seatrial.cluster import ClusterOptions, KindProvider, bootstrap, container_node, kind
 from seatrial.core.errors import ClusterError, EngineError
 
 OPTIONS = ClusterOptions(name="trial", node_image=IMAGE)
@@ -25,7 +25,7 @@ def engine():
 @pytest.fixture
 def commands(engine, monkeypatch, tmp_path):
     commands = FakeCommands(engine)
-    for module in (kind, bootstrap, docker_node):
+    for module in (kind, bootstrap, container_node):
         monkeypatch.setattr(module, "run", commands)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KUBECONFIG", "/home/somebody/.kube/config")
@@ -250,7 +250,7 @@ def test_an_interrupted_create_leaves_nothing(provider, engine, commands, tmp_pa
 
 
 def test_without_the_node_image_nothing_is_begun(provider, engine, commands):
-    with pytest.raises(EngineError, match="the node image nobody/has:it is not in the Docker"):
+    with pytest.raises(EngineError, match="the node image nobody/has:it is not in the engine"):
         provider.ensure(ClusterOptions(name="trial", node_image="nobody/has:it"), Said())
     assert commands.calls == []
     assert engine.all_networks == []
@@ -398,3 +398,60 @@ def test_what_is_left_of_a_cluster_that_was_never_whole_is_deleted(provider, clu
     provider.delete("trial", Said())
     assert provider.list() == []
     assert not cluster.kubeconfig_path.parent.exists()
+
+
+# --- podman
+
+
+@pytest.fixture
+def in_podman(engine, monkeypatch):
+    engine.component = "Podman Engine"
+    limits = {"CONTAINERS_CONF": "/state/podman/containers.conf"}
+    monkeypatch.setattr(kind.podman, "environment", lambda state_dir: limits)
+    return limits
+
+
+def test_in_podman_kind_is_told_so_and_nobody_else(provider, commands, in_podman, tmp_path):
+    before = dict(os.environ)
+    cluster = provider.ensure(OPTIONS, Said())
+    assert commands.calls[0].env == {
+        **in_podman,
+        "KIND_EXPERIMENTAL_PROVIDER": "podman",
+        "KIND_EXPERIMENTAL_PODMAN_NETWORK": "seatrial-trial",
+        "KUBECONFIG": str(cluster.kubeconfig_path),
+    }
+    cluster.nodes[0].exec(["crictl", "ps"], stdin=[b""])
+    assert commands.calls[-1].argv == [
+        "podman", "exec", "--interactive", "trial-control-plane", "crictl", "ps",
+    ]  # fmt: skip
+    assert dict(os.environ) == before
+
+
+def test_a_cluster_of_the_same_name_in_docker_has_another_kubeconfig(
+    provider, engine, commands, in_podman, tmp_path
+):
+    in_podmans = provider.ensure(OPTIONS, Said()).kubeconfig_path
+    other = KindProvider(FakeEngine(), provider.kind, provider.kubectl, provider.state_dir)
+    commands.engine = other.client
+    in_dockers = other.ensure(OPTIONS, Said()).kubeconfig_path
+    assert in_podmans != in_dockers
+    other.delete("trial", Said())
+    assert in_podmans.is_file()
+
+
+def test_the_volumes_that_kind_makes_in_podman_go_with_the_cluster(provider, engine, in_podman):
+    provider.ensure(OPTIONS, Said())
+    for label in ("trial-control-plane", "trial-worker2", "trial-2-control-plane", "mine"):
+        engine.all_volumes.append(FakeVolume(engine, {label: "true"}))
+    engine.all_volumes.append(FakeVolume(engine, None))
+    provider.delete("trial", Said())
+    left = [volume.attrs["Labels"] for volume in engine.all_volumes]
+    assert left == [{"trial-2-control-plane": "true"}, {"mine": "true"}, None]
+
+
+def test_what_explains_a_failure_in_podman_is_asked_of_podman(provider, commands, in_podman):
+    commands.failing["create"] = failed("kind", "create", output="no space")
+    with pytest.raises(ClusterError) as caught:
+        provider.ensure(OPTIONS, Said())
+    assert "$ podman logs" in str(caught.value)
+    assert commands.lines("docker") == []

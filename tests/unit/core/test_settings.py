@@ -181,7 +181,7 @@ def test_a_choice_that_is_nearly_right_is_suggested():
         (
             {"ini": {"seatrial_zzz": "x"}},
             "ini seatrial_zzz: there is no such setting",
-            "the settings are: seatrial_provider, seatrial_cluster_name,",
+            "the settings are: seatrial_provider, seatrial_engine, seatrial_cluster_name,",
         ),
         (
             {"cli": {"keeep": "x"}},

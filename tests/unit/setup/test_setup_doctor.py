@@ -62,7 +62,8 @@ class Machine:
         usage = SimpleNamespace(free=gibibytes * GIB)
         self.patch.setattr(doctor.shutil, "disk_usage", lambda root: usage)
 
-    def _connect(self, *, timeout):
+    def _connect(self, wanted, *, timeout):
+        self.wanted = wanted
         if self.failure:
             raise self.failure
         return self.client
@@ -202,6 +203,24 @@ def test_a_missing_docker_command_is_bad(machine):
     found = machine.examine()["docker command"]
     assert (found.health, found.hint) == (Health.BAD, "run `seatrial setup`")
     assert found.value == "not on PATH, and kind needs it"
+
+
+def test_where_podman_is_the_engine_its_command_is_what_kind_needs(machine):
+    machine.client.name = "Podman Engine"
+    machine.programs["podman"] = "/usr/bin/podman"
+    del machine.programs["docker"]
+    found = machine.examine(engine="podman")
+    assert machine.wanted == "podman"
+    assert found["podman command"].health is Health.OK
+    assert "docker command" not in found
+    assert found["engine"].value == "podman 26.1.5, overlay2"
+
+
+def test_a_podman_that_was_asked_for_and_does_not_answer_says_how_to_get_it(machine):
+    machine.failure = EngineError("podman's service does not answer")
+    found = machine.examine(engine="podman")
+    assert found["podman command"].health is found["engine"].health is Health.BAD
+    assert "seatrial setup --engine podman" in found["engine"].hint
 
 
 @pytest.mark.parametrize("name", ["kind", "kubectl"])

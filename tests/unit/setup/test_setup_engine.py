@@ -25,7 +25,7 @@ class Machine:
 
     def __init__(self, tmp_path, monkeypatch):
         self.commands = Commands()
-        self.installed, self.fetched = [], []
+        self.installed, self.fetched, self.wanted = [], [], []
         self.answers = [False, False]
         self.programs = {"apt-get": "/usr/bin/apt-get"}
         self.known = ("docker.io", "docker-cli")
@@ -61,12 +61,13 @@ class Machine:
         path.chmod(0o755)
         self.programs["podman"] = str(path)
 
-    def ensure(self, mirror=""):
+    def ensure(self, mirror="", wanted="auto"):
         said = Said()
-        setup_engine.ensure_engine(said, state_dir=self.state_dir, mirror=mirror)
+        setup_engine.ensure_engine(said, state_dir=self.state_dir, mirror=mirror, wanted=wanted)
         return said.lines
 
-    def _is_reachable(self):
+    def _is_reachable(self, wanted):
+        self.wanted.append(wanted)
         """As planned; the last answer is given only when the engine has begun to write its log."""
         if len(self.answers) > 1:
             return self.answers.pop(0)
@@ -321,3 +322,44 @@ def test_a_podman_without_a_place_for_its_socket_is_one_clear_error(machine, mon
     with pytest.raises(EngineError, match="no place for its socket") as caught:
         machine.ensure()
     assert "XDG_RUNTIME_DIR" in caught.value.hint
+
+
+def test_podman_is_installed_only_where_it_is_asked_for(machine, systemd):
+    machine.known = ("podman", "netavark", "aardvark-dns")
+    machine.programs |= {"dockerd": "/usr/sbin/dockerd", "docker": "/usr/bin/docker"}
+    said = machine.ensure(wanted="podman")
+    assert machine.installed == ["podman", "netavark", "aardvark-dns"]
+    assert said[0] == "installing podman from Debian's packages"
+    assert machine.commands.lines == ["systemctl start podman.socket"]
+    assert machine.wanted == ["podman"]
+
+
+def test_podman_that_may_not_be_installed_is_an_error_with_the_way_out(machine):
+    machine.is_a(FEDORA)
+    with pytest.raises(EngineError) as caught:
+        machine.ensure(wanted="podman")
+    assert caught.value.cause.startswith("podman is not installed")
+    assert "seatrial setup --engine podman" in caught.value.hint
+    assert machine.installed == []
+
+
+def test_docker_that_is_asked_for_is_not_replaced_by_podman(machine, systemd):
+    machine.has_podman("exit 1")
+    machine.ensure(wanted="docker")
+    assert machine.installed == ["docker.io", "docker-cli"]
+
+
+def test_podmans_service_gets_the_limits_that_the_machine_can_keep(machine, monkeypatch, tmp_path):
+    place = tmp_path / "run" / "podman.sock"
+    monkeypatch.setattr(setup_engine.engine, "podman_socket", lambda: place)
+    monkeypatch.setattr(
+        setup_engine.podman, "environment", lambda state: {"CONTAINERS_CONF": f"{state}/c.conf"}
+    )
+    machine.has_podman('echo "with $CONTAINERS_CONF"; exec sleep 60')
+    machine.answers = [False, False, True]
+    machine.ensure()
+    log = machine.state_dir / "podman.log"
+    ends = time.monotonic() + 20
+    while not log.read_text() and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert log.read_text() == f"with {machine.state_dir}/c.conf\n"

@@ -53,10 +53,14 @@ class World:
             world.engine_options = options
 
         monkeypatch.setattr(preparing, "ensure_engine", ensure_engine)
-        monkeypatch.setattr(preparing, "connect", lambda: world.client)
+        monkeypatch.setattr(preparing, "connect", world.connect)
         monkeypatch.setattr(preparing, "Toolchain", Tools)
         monkeypatch.setattr(preparing, "NodeImageBuilder", lambda *args: Builder(world, *args))
         monkeypatch.setattr(preparing, "known_versions", lambda: ("1.36.3", "1.37.2"))
+
+    def connect(self, wanted):
+        self.connected_to = wanted
+        return self.client
 
     def prepare(self, **settings):
         return prepare(Settings(**self.settings, **settings), self.said)
@@ -67,10 +71,18 @@ def world(monkeypatch, tmp_path):
     return World(monkeypatch, tmp_path)
 
 
+def test_the_engine_that_a_person_named_is_the_one_that_is_used(world):
+    world.built = BUILT
+    world.prepare(engine="podman")
+    assert world.engine_options["wanted"] == world.connected_to == "podman"
+
+
 def test_engine_and_tools_come_first(world, tmp_path):
     world.built = BUILT
     prepared = world.prepare(debian_mirror="http://mine.example")
-    assert world.engine_options == {"state_dir": tmp_path, "mirror": "http://mine.example"}
+    assert world.engine_options == {
+        "state_dir": tmp_path, "mirror": "http://mine.example", "wanted": "auto",
+    }  # fmt: skip
     assert world.ensured == ["kind", "kubectl"]
     assert (prepared.kind, prepared.kubectl) == (Path("/built/kind"), Path("/built/kubectl"))
     assert prepared.client is world.client

@@ -151,6 +151,37 @@ def test_where_docker_is_not_podman_is_taken(no_docker):
         client.close()
 
 
+def test_podman_is_not_taken_where_docker_is_asked_for(no_docker):
+    with a_podman(no_docker), pytest.raises(EngineError, match="no Docker engine answers"):
+        engine.connect("docker")
+
+
+def test_podman_is_taken_where_it_is_asked_for_whatever_docker_there_is(no_docker, monkeypatch):
+    with an_engine(200) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        with pytest.raises(EngineError) as caught:
+            engine.connect("podman")
+        assert caught.value.cause == "podman's service does not answer"
+        assert "seatrial setup --engine podman" in caught.value.hint
+        assert not engine.is_reachable("podman")
+        with a_podman(no_docker):
+            client = engine.connect("podman")
+            assert engine.is_podman(client)
+            client.close()
+
+
+def test_podman_is_given_the_tag_of_an_import_together_with_its_name(no_docker, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        engine.docker.APIClient, "import_image", lambda self, *args, **more: given.append(more)
+    )
+    with a_podman(no_docker):
+        client = engine.connect("podman")
+        client.api.import_image("file.tar", repository="seatrial/python", tag="1", changes=[])
+        client.close()
+    assert given == [{"repository": "seatrial/python:1", "changes": []}]
+
+
 def test_a_podman_that_has_gone_is_no_engine(no_docker):
     no_docker.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as left_behind:

@@ -1,4 +1,4 @@
-"""A node that is a container of a Docker engine."""
+"""A node that is a container of an engine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from seatrial.tools.running import run
 
-__all__ = ["DockerNode"]
+__all__ = ["ContainerNode"]
 
 
 @dataclass(frozen=True)
-class DockerNode:
-    """Runs commands through the user's own `docker`, which kind needs as well."""
+class ContainerNode:
+    """Runs commands through the user's own `docker` or `podman`, which kind needs as well."""
 
     name: str
+    command: str = "docker"
 
     def exec(self, argv: Sequence[str], *, stdin: Iterable[bytes] | None = None) -> str:
         """Run a command in the node and give its standard output. Raises `CommandError`."""
         interactive = ["--interactive"] if stdin is not None else []
-        return run(["docker", "exec", *interactive, self.name, *argv], stdin=stdin).stdout
+        return run([self.command, "exec", *interactive, self.name, *argv], stdin=stdin).stdout
