@@ -37,7 +37,7 @@ def test_a_creation_that_fails_says_why_and_leaves_nothing(
     text = str(raised.value)
     assert text.splitlines()[0] == "cluster seatrial-fails could not be created"
     assert "kind create cluster --name=seatrial-fails" in text
-    assert "docker logs" in text
+    assert f"{k8s_cluster.nodes[0].command} logs" in text
     assert everything(k8s_cluster.client) == before
     assert not (k8s_settings.state_dir / "clusters" / "seatrial-fails").exists()
     assert provider.find("seatrial-fails") is None
