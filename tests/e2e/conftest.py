@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import fcntl
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,32 @@ from seatrial.report.console import ConsoleProgress
 from seatrial.setup.preparing import artifacts_of
 
 MANIFESTS = Path(__file__).parents[2] / "fixtures" / "manifests"
+
+
+@contextmanager
+def locked(path, how):
+    with path.open("a") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """With several workers, a test that is marked `alone` runs while no other does.
+
+    The whole test is under the lock, its module's fixtures included. Whoever wants in passes a gate
+    first, so that one who waits for the others to end is not overtaken by ever new ones.
+    """
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    # one folder for all workers of the run
+    folder = item.config._tmp_path_factory.getbasetemp().parent
+    alone = item.get_closest_marker("alone") is not None
+    with ExitStack() as stack:
+        with locked(folder / "gate", fcntl.LOCK_EX):
+            how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+            stack.enter_context(locked(folder / "room", how))
+        return (yield)
 
 
 @pytest.fixture

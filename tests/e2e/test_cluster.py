@@ -26,21 +26,23 @@ def everything(client):
     return containers, networks, volumes
 
 
+@pytest.mark.alone
 def test_a_creation_that_fails_says_why_and_leaves_nothing(
     provider, k8s_cluster, k8s_image, k8s_settings
 ):
     before = everything(k8s_cluster.client)
+    name = f"{k8s_cluster.name[:40]}-fails"
     # an image that kind can start, and that is no node
-    options = ClusterOptions(name="seatrial-fails", node_image=k8s_image.reference)
+    options = ClusterOptions(name=name, node_image=k8s_image.reference)
     with pytest.raises(ClusterError) as raised:
         provider.ensure(options, Quiet())
     text = str(raised.value)
-    assert text.splitlines()[0] == "cluster seatrial-fails could not be created"
-    assert "kind create cluster --name=seatrial-fails" in text
+    assert text.splitlines()[0] == f"cluster {name} could not be created"
+    assert f"kind create cluster --name={name}" in text
     assert f"{k8s_cluster.nodes[0].command} logs" in text
     assert everything(k8s_cluster.client) == before
-    assert not (k8s_settings.state_dir / "clusters" / "seatrial-fails").exists()
-    assert provider.find("seatrial-fails") is None
+    assert not (k8s_settings.state_dir / "clusters" / name).exists()
+    assert provider.find(name) is None
 
 
 def test_a_cluster_of_another_configuration_is_refused_and_stays(provider, k8s_cluster):

@@ -95,6 +95,7 @@ def test_a_pod_that_pod_security_forbids(k8s_cluster, k8s_image):
     assert found.seconds < 10
 
 
+@pytest.mark.alone
 def test_a_node_with_a_taint_that_is_not_tolerated(k8s_cluster, k8s_image, k8s_deploy):
     node = k8s_cluster.nodes[0].name
     k8s_cluster.kubectl("taint", "nodes", node, "dedicated=db:NoSchedule")
@@ -109,6 +110,7 @@ def test_a_node_with_a_taint_that_is_not_tolerated(k8s_cluster, k8s_image, k8s_d
     assert found.seconds < 15
 
 
+@pytest.mark.alone
 def test_a_node_that_is_not_ready(k8s_cluster, k8s_image, k8s_deploy):
     """The kubelet is made to stand still. That it is silent the node controller finds out after
     50 s; here its verdict is written for it, so that the test need not wait for so long."""

@@ -109,6 +109,7 @@ def runs_as(k8s_deploy):
     return run
 
 
+@pytest.mark.alone
 def test_a_changed_layer_is_all_that_is_sent_and_what_runs_is_what_was_built(
     build, load, runs_as, k8s_cluster, k8s_namespace
 ):

@@ -62,7 +62,7 @@ def session(tmp_path, k8s_cluster, k8s_settings, k8s_image):
     def command(test):
         return [
             sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"test_it.py::{test}",
-            f"--seatrial-cluster-name={k8s_cluster.name}", "--seatrial-keep=always",
+            f"--seatrial-cluster-name={k8s_cluster.name}",
             f"--seatrial-kubernetes={k8s_settings.kubernetes}",
             f"--seatrial-node-image={k8s_cluster.node_image}",
             f"--seatrial-state-dir={k8s_settings.state_dir}", "--seatrial-record=rec",

@@ -98,6 +98,7 @@ def test_deleted_pods_lose_no_request(release, endpoint, k8s_http, k8s_cluster):
     show(probe)
 
 
+@pytest.mark.alone
 def test_a_drained_node_loses_no_request(
     release, endpoint, k8s_http, k8s_cluster, k8s_deploy, k8s_events
 ):

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+import docker.errors
 from rich.console import Console
 
 from seatrial.cli.replay import replay
-from seatrial.core.errors import SeatrialError
+from seatrial.cluster import Sharing
+from seatrial.core.errors import ClusterError, SeatrialError
 from seatrial.core.health import Health
+from seatrial.core.interrupts import Interrupts
+from seatrial.core.processes import Run
 from seatrial.core.settings import Settings
 from seatrial.report.console import ConsoleProgress
 from seatrial.report.doctor import findings_table
 from seatrial.setup.browser import ensure_browser
 from seatrial.setup.doctor import examine
+from seatrial.setup.garbage import Collector
 from seatrial.setup.node_image import NodeImageBuilder
 from seatrial.setup.node_recipe import known_versions
 from seatrial.setup.preparing import artifacts_of, prepare, prepare_image_base
@@ -129,8 +136,12 @@ def cluster() -> None:
 def cluster_up(**given: object) -> None:
     """Make a cluster, or find the one that is there, and say how to use it."""
     settings, progress = _settings(**given), ConsoleProgress()
-    provided = provision(settings, progress)
-    made = provided.provider.ensure(provided.options(), progress)
+    run = Run()
+    with _cleaning_up(settings.cluster_name):
+        provided = provision(settings, progress)
+        sharing = Sharing(provided.provider, settings.state_dir)
+        made = sharing.join(provided.options(), progress, run, keep=True)
+        sharing.leave(made.name, progress, run, keep=True)
     # a cluster is found only in the engine that it is in
     engine = settings.engine
     tested = "" if engine == "auto" else f" --seatrial-engine={engine}"
@@ -145,10 +156,24 @@ def cluster_up(**given: object) -> None:
 @cluster.command("down")
 @_name
 @_engine
-def cluster_down(**given: object) -> None:
-    """Delete a cluster and all that belongs to it. Only clusters of seatrial's own are touched."""
+@click.option("--force", is_flag=True, help="Even if a session uses it.")
+def cluster_down(*, force: bool, **given: object) -> None:
+    """Delete a cluster and all that belongs to it. Only clusters of seatrial's own are touched.
+
+    One that a session uses is left to it, unless it is taken away by --force.
+    """
     settings, progress = _settings(**given), ConsoleProgress()
-    provider_of(settings).delete(settings.cluster_name, progress)
+    name = settings.cluster_name
+    sharing = Sharing(provider_of(settings), settings.state_dir)
+    with _cleaning_up(name), sharing.lock(name, progress):
+        users = sharing.leases.users(sharing.key(name))
+        if users and not force:
+            raise ClusterError(
+                f"cluster {name} is used by {', '.join(map(str, users))}",
+                hint=f"wait until they have ended, or: seatrial cluster down --name {name} --force",
+            )
+        sharing.provider.delete(name, progress)
+        sharing.leases.forget(sharing.key(name))
 
 
 @cluster.command("list")
@@ -157,6 +182,56 @@ def cluster_list(**given: object) -> None:
     """The names of the clusters that seatrial made."""
     for name in provider_of(_settings(**given)).list():
         click.echo(name)
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--keep-images", is_flag=True, help="Leave images as they are.")
+@_engine
+def gc(*, dry_run: bool, keep_images: bool, **given: object) -> None:
+    """Remove what sessions that were killed have left behind.
+
+    Their processes, clusters, containers and files, node images that a newer one has replaced, and
+    all but the newest content tag of each image that was built here. What a living session uses,
+    what was kept, and what is not seatrial's own is not touched.
+    """
+    settings, progress = _settings(**given), ConsoleProgress()
+    provider = provider_of(settings)
+    collector = Collector(
+        connect(settings.engine),
+        Sharing(provider, settings.state_dir),
+        artifacts_of(settings),
+        progress,
+    )
+    found = failed = 0
+    with _cleaning_up():
+        for garbage in collector.find(images=not keep_images):
+            found += 1
+            progress.note(f"{'would remove' if dry_run else 'removing'} {garbage.what}: "
+                          f"{garbage.why}")  # fmt: skip
+            if dry_run:
+                continue
+            try:
+                garbage.remove()
+            except (SeatrialError, docker.errors.DockerException, OSError) as error:
+                failed += 1
+                click.echo(f"error: {garbage.what} is still there: {error}", err=True)
+    if not found:
+        progress.note("nothing is left behind")
+    if failed:
+        sys.exit(1)
+
+
+@contextmanager
+def _cleaning_up(cluster_name: str = "") -> Iterator[None]:
+    """Clean up at SIGINT and SIGTERM; a second one ends at once."""
+    what = f"What may be left behind: cluster {cluster_name}\n" if cluster_name else ""
+    interrupts = Interrupts(lambda: f"{what}-> seatrial gc")
+    interrupts.set()
+    try:
+        yield
+    finally:
+        interrupts.unset()
 
 
 def _shown(program: Path) -> str:

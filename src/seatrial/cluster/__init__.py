@@ -6,6 +6,7 @@ from seatrial.cluster.host import HostFacts, probe
 from seatrial.cluster.kind import KindCluster, KindProvider
 from seatrial.cluster.kind_config import FIRST_NODE_PORT, kind_config
 from seatrial.cluster.provider import ClusterHandle, ClusterOptions, Node, Provider
+from seatrial.cluster.sharing import Sharing
 
 __all__ = [
     "FIRST_NODE_PORT",
@@ -18,6 +19,7 @@ __all__ = [
     "KindProvider",
     "Node",
     "Provider",
+    "Sharing",
     "kind_config",
     "probe",
 ]

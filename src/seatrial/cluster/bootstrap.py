@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from seatrial.cluster.health import ailments
 from seatrial.cluster.kind_config import conflist
 from seatrial.cluster.provider import Node
 from seatrial.tools.running import run
@@ -61,13 +64,26 @@ class Bootstrap:
             for waited in [pool.submit(self.wait, *wait) for wait in waits]:
                 waited.result()
 
-    def is_healthy(self) -> bool:
-        """Whether the API server is ready, and the nodes are, soon."""
-        readyz = ["get", "--raw=/readyz", "--request-timeout=5s"]
-        if run([*self._argv, *readyz], env=self._env, check=False).status != 0:
-            return False
-        ready = ["wait", "--timeout=20s", "nodes", "--all", "--for=condition=Ready"]
-        return run([*self._argv, *ready], env=self._env, check=False).status == 0
+    def ailments(self) -> Sequence[str]:
+        """What is wrong with a cluster that was up before; nothing, if it can be used."""
+        # one command: each takes a tenth of a second to start
+        listed = ["get", "nodes,deployments", "--namespace=kube-system", "--output=json",
+                  "--request-timeout=5s"]  # fmt: skip
+        done = run([*self._argv, *listed], env=self._env, check=False)
+        if done.status != 0:
+            last = done.output.splitlines()[-1:] or ["no answer"]
+            return [f"its API server does not answer ({last[0]})"]
+        return ailments(json.loads(done.stdout))
+
+    def recover(self, timeout: float) -> Sequence[str]:
+        """Wait until what was ill is well, and say what still ails after `timeout` seconds."""
+        again = Retrying(
+            stop=stop_after_delay(timeout), wait=wait_fixed(1), retry=retry_if_result(bool),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
+        )  # fmt: skip
+        # an API server that is down cannot be watched
+        ailing: Sequence[str] = again(self.ailments)
+        return ailing
 
     def wait(self, *args: str) -> None:
         """`kubectl wait`."""

@@ -9,6 +9,7 @@ import docker.errors
 import requests
 
 from seatrial.core.errors import ConfigurationError, EngineError
+from seatrial.core.processes import OWNER_LABEL, ProcessId
 from seatrial.tools.capabilities import CAP_SYS_RESOURCE, has_capability
 
 __all__ = ["HostFacts", "probe"]
@@ -51,6 +52,7 @@ def probe(client: docker.DockerClient, image: str) -> HostFacts:
             entrypoint="/bin/cat",
             privileged=True,
             network_mode="none",
+            labels={OWNER_LABEL: ProcessId.mine().label},
             remove=True,
         )
     except docker.errors.ImageNotFound as error:

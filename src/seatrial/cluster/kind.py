@@ -11,7 +11,8 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +24,18 @@ from docker.models.containers import Container
 from docker.models.networks import Network
 from docker.models.volumes import Volume
 from filelock import FileLock
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from seatrial.cluster.bootstrap import Bootstrap
 from seatrial.cluster.container_node import ContainerNode
+from seatrial.cluster.health import disk_ailments
 from seatrial.cluster.host import probe
 from seatrial.cluster.kind_config import kind_config
 from seatrial.cluster.provider import ClusterOptions
 from seatrial.core.errors import ClusterError, CommandError, SeatrialError
+from seatrial.core.interrupts import Interrupts
+from seatrial.core.leases import Leases
+from seatrial.core.processes import OWNER_LABEL, ProcessId
 from seatrial.core.progress import Progress, Step
 from seatrial.tools import podman
 from seatrial.tools.engine import is_podman
@@ -41,8 +47,13 @@ __all__ = ["KindCluster", "KindProvider"]
 KIND_LABEL = "io.x-k8s.kind.cluster"
 CLUSTER_LABEL = "seatrial.dev/cluster"
 OPTIONS_LABEL = "seatrial.dev/options"
+#: the state folder whose sessions' leases count
+STATE_LABEL = "seatrial.dev/state"
 #: on a node image whose pod network is not in it
 CNI_LABEL = "seatrial.dev/cni"
+
+#: seconds for a stopped cluster to come back; it took 10 to 12 where this was written
+MENDING = 60.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,11 @@ class KindProvider:
     timeout: float = 300.0
     """Seconds for a new cluster's control plane to be up, and again for it to be usable."""
 
+    @property
+    def realm(self) -> str:
+        """`podman`, whose clusters may have the names of Docker's; nothing for Docker itself."""
+        return "podman" if self._command == "podman" else ""
+
     def list(self) -> Sequence[str]:
         """The names of all clusters of ours."""
         networks = self.client.networks.list(filters={"label": CLUSTER_LABEL})
@@ -91,7 +107,8 @@ class KindProvider:
     def find(self, name: str) -> KindCluster | None:
         """The cluster of ours with that name, or None. Raises `ClusterError` if it is another's."""
         if self._network(name) is None:
-            if _containers(self.client, name):
+            # what is on a network of ours by name was left by an interrupted deletion
+            if any(not _is_on(c, name) for c in _containers(self.client, name)):
                 raise ClusterError(
                     f"there is a kind cluster {name!r} that seatrial did not make",
                     hint="choose another name (--seatrial-cluster-name=…), or delete it yourself:\n"
@@ -105,10 +122,14 @@ class KindProvider:
         with self._lock(options.name):
             if found := self.find(options.name):
                 self._require_same(options)
-                if self._is_healthy(found):
+                ailing = self._ailments(found)
+                if not ailing:
                     progress.note(f"cluster {options.name} is there, and healthy")
                     return found
-                progress.note(f"cluster {options.name} does not answer any more: replacing it")
+                self._require_unused(options.name, ailing)
+                if self._mend(found, ailing, progress):
+                    return found
+                progress.note(f"cluster {options.name} is beyond mending: replacing it")
                 self._delete(options.name)
             with progress.step(
                 f"creating cluster {options.name} (kind, Kubernetes {options.kubernetes})"
@@ -118,9 +139,11 @@ class KindProvider:
     def delete(self, name: str, progress: Progress) -> None:
         """Take the cluster away: containers, volumes, network, kubeconfig."""
         with self._lock(name):
-            if self.find(name) is not None:
+            if self.find(name) is not None or _containers(self.client, name):
                 with progress.step(f"deleting cluster {name}"):
                     self._delete(name)
+            else:
+                shutil.rmtree(self._kubeconfig(name).parent, ignore_errors=True)
 
     # --- creating
 
@@ -137,6 +160,8 @@ class KindProvider:
                 labels={
                     CLUSTER_LABEL: options.name,
                     OPTIONS_LABEL: json.dumps(asdict(options), sort_keys=True),
+                    OWNER_LABEL: ProcessId.mine().label,
+                    STATE_LABEL: str(self.state_dir),
                 },
             )
             run(
@@ -156,6 +181,7 @@ class KindProvider:
                 bootstrap.set_up_network(cluster.nodes)
             step.line("waiting for nodes, DNS and the default service account")
             bootstrap.wait_until_usable()
+            self._whole(options.name).touch()
         return cluster
 
     @contextmanager
@@ -195,25 +221,82 @@ class KindProvider:
                 f"--name {options.name}`), or choose another name (--seatrial-cluster-name=…)",
             )
 
-    def _is_healthy(self, cluster: KindCluster) -> bool:
-        running = [c.status == "running" for c in _containers(self.client, cluster.name)]
-        if not running or not all(running) or not cluster.kubeconfig_path.is_file():
+    def _ailments(self, cluster: KindCluster) -> Sequence[str]:
+        """What is wrong with a cluster that is there; nothing, if it can be used as it is."""
+        containers = _containers(self.client, cluster.name)
+        if not containers:
+            return ["it has no nodes"]
+        stopped = [f"node {c.name} is {c.status}" for c in containers if c.status != "running"]
+        if stopped or not cluster.kubeconfig_path.is_file():
+            return stopped or ["its kubeconfig is gone"]
+        bootstrap = Bootstrap(self.kubectl, cluster.kubeconfig_path)
+        with ThreadPoolExecutor(1 + len(containers)) as pool:
+            # at once: each takes a tenth of a second, most of it to start
+            answer = pool.submit(bootstrap.ailments)
+            disks = [pool.submit(_disk_ailments, node) for node in cluster.nodes]
+            return [*answer.result(), *(each for disk in disks for each in disk.result())]
+
+    def _require_unused(self, name: str, ailing: Sequence[str]) -> None:
+        users = Leases(self.state_dir).users(self._place(name))
+        if users:
+            raise ClusterError(
+                f"cluster {name} is in trouble, and is used by {', '.join(map(str, users))}",
+                details="\n".join(ailing),
+                hint="wait until they have ended, or take it away from them:\n"
+                f"seatrial cluster down --name {name} --force",
+            )
+
+    def _mend(self, cluster: KindCluster, ailing: Sequence[str], progress: Progress) -> bool:
+        """Start what was stopped, and wait for what is slow. Whether it can be used then."""
+        name, kubeconfig = cluster.name, cluster.kubeconfig_path
+        containers = _containers(self.client, name)
+        # one that was never whole, as its session was killed, does not become so by waiting
+        if not containers or not self._whole(name).exists():
             return False
-        return Bootstrap(self.kubectl, cluster.kubeconfig_path).is_healthy()
+        with progress.step(f"mending cluster {name}: {', '.join(ailing)}") as step:
+            try:
+                for container in containers:
+                    if container.status != "running":
+                        step.line(f"starting {container.name}")
+                        container.start()
+                if not kubeconfig.is_file():
+                    kubeconfig.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    words = [f"--name={name}", f"--kubeconfig={kubeconfig}"]
+                    run([self.kind, "export", "kubeconfig", *words], env=self._kind_env(name))
+                    kubeconfig.chmod(0o600)
+                step.line("waiting for its nodes and its DNS")
+                Bootstrap(self.kubectl, kubeconfig).recover(MENDING)
+                left = self._ailments(cluster)
+            except (CommandError, docker.errors.DockerException, OSError) as error:
+                left = [str(error)]
+        for each in left:
+            progress.note(f"cluster {name}: {each}")
+        return not left
 
     # --- deleting
 
     def _delete(self, name: str) -> None:
         """Everything of that name, also what is left of a cluster that was never whole."""
-        kubeconfig = self._kubeconfig(name)
+        with Interrupts.shielded():
+            again = Retrying(
+                stop=stop_after_attempt(5), wait=wait_fixed(0.5), reraise=True,
+                retry=retry_if_exception_type(docker.errors.APIError),
+            )  # fmt: skip
+            # a node may still be on its way to the engine when kind was killed
+            again(self._remove, name)
+            shutil.rmtree(self._kubeconfig(name).parent, ignore_errors=True)
+
+    def _remove(self, name: str) -> None:
         for container in _containers(self.client, name):
-            container.remove(force=True, v=True)
-        if self._command == "podman":
+            with suppress(docker.errors.NotFound):
+                container.remove(force=True, v=True)
+        if self.realm:
             for volume in self._volumes(name):
-                volume.remove(force=True)
+                with suppress(docker.errors.NotFound):
+                    volume.remove(force=True)
         if network := self._network(name):
-            network.remove()
-        shutil.rmtree(kubeconfig.parent, ignore_errors=True)
+            with suppress(docker.errors.NotFound):
+                network.remove()
 
     def _volumes(self, name: str) -> Iterator[Volume]:
         """Those that kind makes beforehand on podman, with the node's name as a label of each.
@@ -265,6 +348,10 @@ class KindProvider:
     def _kubeconfig(self, name: str) -> Path:
         return self.state_dir / "clusters" / self._place(name) / "kubeconfig"
 
+    def _whole(self, name: str) -> Path:
+        """There if the cluster was usable once."""
+        return self._kubeconfig(name).with_name("whole")
+
     def _lock(self, name: str) -> FileLock:
         locks = self.state_dir / "locks"
         locks.mkdir(parents=True, exist_ok=True)
@@ -273,7 +360,7 @@ class KindProvider:
     def _place(self, name: str) -> str:
         """A name of its own for each engine: a cluster of the same name may be in the other one."""
         # no cluster's name has a dot in it
-        return f"{name}.podman" if self._command == "podman" else name
+        return f"{name}.{self.realm}" if self.realm else name
 
     def _network(self, name: str) -> Network | None:
         label = f"{CLUSTER_LABEL}={name}"
@@ -283,6 +370,16 @@ class KindProvider:
 def _containers(client: docker.DockerClient, name: str) -> Sequence[Container]:
     found = client.containers.list(all=True, filters={"label": f"{KIND_LABEL}={name}"})
     return sorted(found, key=lambda container: str(container.name))
+
+
+def _is_on(container: Container, name: str) -> bool:
+    """Whether a container was made for our cluster of that name, its network there or not."""
+    mode: object = container.attrs.get("HostConfig", {}).get("NetworkMode")
+    return mode == _network_name(name)
+
+
+def _disk_ailments(node: ContainerNode) -> Sequence[str]:
+    return disk_ailments(node.name, node.exec(["df", "--output=pcent,ipcent", "/var"]))
 
 
 def _network_name(name: str) -> str:

@@ -89,6 +89,11 @@ class ClusterHandle(Protocol):
 class Provider(Protocol):
     """Makes clusters, finds them again and takes them away."""
 
+    @property
+    def realm(self) -> str:
+        """What tells its clusters from those of other providers with the same name: a short word
+        without a dot, or nothing for kind on Docker."""
+
     def list(self) -> Sequence[str]:
         """The names of all clusters of ours."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import docker
+from filelock import FileLock, Timeout
 
 from seatrial.cluster import ClusterHandle, Node
 from seatrial.core.progress import Progress, Quiet
@@ -49,13 +52,19 @@ class Cluster:
         node_image: str,
         client: docker.DockerClient,
         progress: Progress | None = None,
+        session: str = "",
+        locks: Path | None = None,
     ) -> None:
+        """`session` is the label of what this session makes, at random if none is given. `locks`
+        is the folder of locks between sessions that load images at once."""
         self.handle = handle
         self.kind_path = kind
         self.kubectl_path = kubectl
         self.node_image = node_image
         self.client = client
         self._progress = progress or Quiet()
+        self._session = session or secrets.token_hex(4)
+        self._locks = locks
 
     @property
     def name(self) -> str:
@@ -105,8 +114,11 @@ class Cluster:
 
     @cached_property
     def namespaces(self) -> SessionNamespaces:
-        """The namespaces of this session's tests."""
-        return SessionNamespaces(self.objects, self.hub)
+        """The namespaces of this session's tests; those of killed sessions are deleted."""
+        namespaces = SessionNamespaces(self.objects, self.hub, self._session)
+        for left in namespaces.sweep():
+            self._progress.note(f"deleting namespace {left} of a session that was killed")
+        return namespaces
 
     def kubectl(self, *args: str) -> str:
         """Run the locked kubectl on this cluster and give what it printed to standard output.
@@ -132,6 +144,28 @@ class Cluster:
 
     def load_images(self, *images: Image | str | Path, reference: str = "") -> list[Image]:
         """Load images one after another, so that what they share is sent once; see `load_image`."""
+        with self.loading():
+            return self._load_images(images, reference)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Let one session at a time build and load images: the next one finds what it needs."""
+        if self._locks is None:
+            yield
+            return
+        self._locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._locks / f"{self.name}.images.lock", is_singleton=True)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            with self._progress.step("waiting for another worker's image"):
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _load_images(self, images: Sequence[Image | str | Path], reference: str) -> list[Image]:
         given: list[Image] = []
         for each in images:
             if isinstance(each, Path):

@@ -63,15 +63,16 @@ class ImageFactory:
             context = replace(context, build_args={**context.build_args, "BASE": self.base})
         name = repository or folder.name.lower()
         client = self.cluster.client
-        image = build(
-            client,
-            context,
-            name,
-            builder=partial(choose_builder, builder, client, self.buildx),
-            progress=self.progress,
-        )
-        if load:
-            self.cluster.load_image(image)
+        with self.cluster.loading():
+            image = build(
+                client,
+                context,
+                name,
+                builder=partial(choose_builder, builder, client, self.buildx),
+                progress=self.progress,
+            )
+            if load:
+                self.cluster.load_image(image)
         return image
 
 

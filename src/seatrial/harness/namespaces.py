@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
 from seatrial.core.clock import Deadline
-from seatrial.core.errors import ClusterError
+from seatrial.core.errors import ApiError, ClusterError
 from seatrial.core.feed import wait_on
+from seatrial.core.model import Object, dig
+from seatrial.core.processes import OWNER_LABEL, ProcessId
 from seatrial.kube import Objects
-from seatrial.manifests import Namespaces, PodSecurity, ownership, wait_gone
+from seatrial.manifests import MANAGED_BY, Namespaces, PodSecurity, ownership, wait_gone
 from seatrial.watch import Hub
 
 __all__ = ["SessionNamespaces"]
+
+#: on a namespace that is to be looked at afterwards
+KEPT = "seatrial.dev/kept"
 
 #: seconds for the service account controller to give a namespace its default account; pods cannot
 #: be created before it is there. It took 20 ms where this was written.
@@ -37,12 +43,15 @@ class SessionNamespaces:
         """What is put on all that the test makes."""
         return ownership(session=self.session, test=test)
 
-    def create(self, test: str, *, pod_security: PodSecurity = "") -> str:
+    def create(self, test: str, *, pod_security: PodSecurity = "", kept: bool = False) -> str:
         """Create a namespace for the test of that id and give its name, once it can take pods.
+
+        One that is `kept` is meant to outlive its session.
 
         Raises `ApiError`, or `ClusterError` if the cluster does not give it a service account.
         """
-        maker = replace(self._maker, pod_security=pod_security)
+        annotations = {OWNER_LABEL: ProcessId.mine().label, **({KEPT: "true"} if kept else {})}
+        maker = replace(self._maker, pod_security=pod_security, annotations=annotations)
         name = maker.make(test)
         try:
             self._await_account(name)
@@ -58,6 +67,24 @@ class SessionNamespaces:
         self._maker.delete(name)
         if there is not None:
             self._going.append({**there, "apiVersion": "v1", "kind": "Namespace"})
+
+    def sweep(self) -> Sequence[str]:
+        """Delete the namespaces of sessions that were killed, and give their names.
+
+        Nobody can tell of a session on another machine: what it has made stays. Who may not list
+        namespaces deletes none.
+        """
+        ours = f"{MANAGED_BY}=seatrial"
+        try:
+            listed, _ = self.objects.list("v1", "Namespace", label_selector=ours)
+        except ApiError as error:
+            if error.status != HTTPStatus.FORBIDDEN:
+                raise
+            return []
+        gone = [dig(each, "metadata", "name") for each in listed if _is_leftover(each)]
+        for name in gone:
+            self.delete(name)
+        return gone
 
     def await_deleted(self, timeout: float = 60.0) -> None:
         """Wait until all that were deleted are gone. Raises `ManifestError` after `timeout` s."""
@@ -78,3 +105,10 @@ class SessionNamespaces:
     @property
     def _maker(self) -> Namespaces:
         return Namespaces(self.objects, self.session)
+
+
+def _is_leftover(namespace: Object) -> bool:
+    written = dig(namespace, "metadata", "annotations", default={})
+    owner = ProcessId.of_label(written.get(OWNER_LABEL))
+    going = dig(namespace, "metadata", "deletionTimestamp") is not None
+    return owner is not None and owner.is_dead and KEPT not in written and not going

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.core.errors import CommandError
+from seatrial.core.processes import temporary_prefix
 from seatrial.core.progress import Step
 from seatrial.images.builder import BUILD_TIMEOUT, SHOWN_LINES, Order, failure, plain
 from seatrial.tools.running import run
@@ -50,7 +51,7 @@ class BuildKit:
     def build(self, order: Order, step: Step) -> None:
         """Raises `ImageError`."""
         output = Output(step)
-        with tempfile.TemporaryDirectory(prefix="seatrial-build-") as name:
+        with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as name:
             own = Path(name)
             dockerfile, files = _write(order, own)
             try:

@@ -23,6 +23,7 @@ import docker.types
 import requests
 import urllib3
 
+from seatrial.core.processes import OWNER_LABEL, ProcessId
 from seatrial.images.layers import UnreadableError
 
 __all__ = [
@@ -72,7 +73,7 @@ def engine_files(
         container = client.api.create_container(
             image,
             command=["never-started"],
-            labels={READER_LABEL: ""},
+            labels={READER_LABEL: "", OWNER_LABEL: ProcessId.mine().label},
             network_disabled=True,
             host_config=client.api.create_host_config(
                 mounts=[

@@ -26,6 +26,7 @@ import docker
 
 from seatrial.core.errors import ImageError
 from seatrial.core.model import dig
+from seatrial.core.processes import temporary_prefix
 from seatrial.core.progress import Progress, Quiet
 from seatrial.images import tar_split
 from seatrial.images.archive import archive_sources
@@ -90,7 +91,7 @@ class EngineSource:
     def _saved(self, because: UnreadableError) -> Iterator[Content]:
         """All of the image, out of a file. Raises `because` if the engine does not save it well."""
         reference, described = self.image.reference, self._inspected
-        with tempfile.NamedTemporaryFile(prefix="seatrial-", suffix=".tar") as file:
+        with tempfile.NamedTemporaryFile(prefix=temporary_prefix(), suffix=".tar") as file:
             with self._progress.step(f"saving image {self.image}: {because.cause}"):
                 file.writelines(self.whole())
                 file.flush()

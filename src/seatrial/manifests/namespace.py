@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -50,6 +50,8 @@ class Namespaces:
     session: str
     pod_security: PodSecurity = ""
     """Which Pod Security standard is enforced in them; empty means the cluster's default."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Written on each of them."""
     suffix: Callable[[], str] = field(default=_random_suffix, repr=False)
 
     def body(self, name: str, test: str) -> dict[str, Any]:
@@ -64,7 +66,7 @@ class Namespaces:
                 "name": name,
                 "labels": labels,
                 # a label's value cannot hold all of a test's id
-                "annotations": {"seatrial.dev/test-id": test},
+                "annotations": {"seatrial.dev/test-id": test, **self.annotations},
             },
         }
 

@@ -27,6 +27,7 @@ from seatrial.plugin.hooks import (
 )
 from seatrial.plugin.options import pytest_addoption
 from seatrial.plugin.recording import pytest_terminal_summary
+from seatrial.plugin.sharing import pytest_configure_node, pytest_sessionfinish
 
 __all__ = [
     "k8s_build_image",
@@ -43,9 +44,11 @@ __all__ = [
     "k8s_settings",
     "pytest_addoption",
     "pytest_configure",
+    "pytest_configure_node",
     "pytest_fixture_setup",
     "pytest_report_header",
     "pytest_runtest_makereport",
+    "pytest_sessionfinish",
     "pytest_sessionstart",
     "pytest_terminal_summary",
 ]

@@ -6,18 +6,17 @@ Session: settings → cluster → image. Test: namespace → deploy, events, htt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seatrial.plugin import recording
-from seatrial.plugin.hooks import TIMELINE, any_failed
+from seatrial.plugin import recording, sharing
+from seatrial.plugin.console import loudly, progress_of
+from seatrial.plugin.hooks import TIMELINE
 from seatrial.plugin.options import settings_of
 
 if TYPE_CHECKING:
-    from seatrial.core.progress import Progress
     from seatrial.core.settings import Settings
     from seatrial.events import Timeline
     from seatrial.harness import Cluster, Deployer, Http
@@ -25,24 +24,6 @@ if TYPE_CHECKING:
     from seatrial.images import Image
 
 # ruff: noqa: PLC0415 - what is heavy is imported where it is needed, see the package
-
-
-@contextmanager
-def _loudly(config: pytest.Config) -> Iterator[None]:
-    """Let progress through: a session's set-up may take minutes, and captured it looks stuck."""
-    capture = config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture else nullcontext():
-        if reporter := config.pluginmanager.getplugin("terminalreporter"):
-            # the name of the test, or its dots, stand in a line that is not ended yet
-            reporter.ensure_newline()
-            reporter.flush()
-        yield
-
-
-def _progress() -> Progress:
-    from seatrial.report.console import ConsoleProgress
-
-    return ConsoleProgress()
 
 
 @pytest.fixture(scope="session")
@@ -65,17 +46,18 @@ def k8s_cluster(
 ) -> Iterator[Cluster]:
     """A Kubernetes cluster for the session: `.kubectl("get", "pods")`, `.api`, `.nodes`.
 
-    Gone afterwards, unless it is to be kept (`--seatrial-keep`).
+    Shared with the other workers of the run, and with other sessions that want the same. The last
+    one out removes it, unless it is to be kept (`--seatrial-keep`).
     """
     from seatrial.harness import Cluster
     from seatrial.setup.provision import provision
 
-    with _loudly(request.config):
-        progress = _progress()
+    with loudly(request.config):
+        progress = progress_of(request.config)
+        sharing.heed_signals(request.config)
         provided = provision(k8s_settings, progress)
-        provider = provided.provider
         options = provided.options(**k8s_cluster_options)
-        handle = provider.ensure(options, progress)
+        handle = sharing.join(request.config, provided.provider, options)
     cluster = Cluster(
         handle,
         kind=provided.kind,
@@ -83,21 +65,15 @@ def k8s_cluster(
         node_image=options.node_image,
         client=provided.client,
         progress=progress,
+        session=sharing.run_of(request.config).token,
+        locks=k8s_settings.state_dir / "locks",
     )
     try:
         yield cluster
+        if sharing.will_be_kept(request.session):
+            cluster.await_deleted()
     finally:
-        keep = k8s_settings.keep == "always" or (
-            k8s_settings.keep == "on-failure" and any_failed(request.config)
-        )
-        try:
-            if keep:
-                cluster.await_deleted()
-        finally:
-            cluster.close()
-            if not keep:
-                with _loudly(request.config):
-                    provider.delete(cluster.name, progress)
+        cluster.close()
 
 
 @pytest.fixture(scope="session")
@@ -122,13 +98,13 @@ def k8s_build_image(
     from seatrial.harness import ImageFactory
     from seatrial.setup.preparing import prepare_buildx, prepare_image_base
 
-    with _loudly(request.config):
-        progress = _progress()
+    with loudly(request.config):
+        progress = progress_of(request.config)
         base = prepare_image_base(k8s_settings, k8s_cluster.client, progress)
 
     def build(**options: Any) -> Image:
-        with _loudly(request.config):
-            shown = _progress()
+        with loudly(request.config):
+            shown = progress_of(request.config)
             factory = ImageFactory(
                 k8s_cluster,
                 base=base,
@@ -171,7 +147,9 @@ def k8s_namespace(
     # opened before the namespace is there, so nothing that happens in it is missed
     hub = k8s_cluster.hub
     test = request.node.nodeid
-    namespace = k8s_cluster.namespaces.create(test, **k8s_namespace_options)
+    namespace = k8s_cluster.namespaces.create(
+        test, kept=k8s_settings.keep_namespace, **k8s_namespace_options
+    )
     try:
         request.node.stash[TIMELINE] = recording.timeline_of(
             request.node, k8s_settings, k8s_cluster, hub.view(namespace)
@@ -242,8 +220,8 @@ def k8s_page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pages]:
 
     def say(picture: Path) -> None:
         request.node.user_properties.append(("k8s_page", str(picture)))
-        with _loudly(request.config):
-            _progress().note(f"picture {picture}")
+        with loudly(request.config):
+            progress_of(request.config).note(f"picture {picture}")
 
     with Pages(tmp_path, say=say) as pages:
         yield pages

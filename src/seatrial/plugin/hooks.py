@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TIMELINE",
-    "any_failed",
     "pytest_configure",
     "pytest_fixture_setup",
     "pytest_report_header",
@@ -27,7 +26,6 @@ __all__ = [
 
 #: the events of a test that has a namespace, for its report
 TIMELINE: pytest.StashKey[Timeline] = pytest.StashKey()
-_FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,7 +34,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "k8s_pod_security(level): enforce a Pod Security Standard (privileged, baseline or "
         "restricted) in the test's own namespace.",
     )
-    config.stash[_FAILED] = False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -56,7 +53,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the test's events to the report of a failure, and remember that there was one.
+    """Add the test's events to the report of a failure.
 
     An expectation that was not met is reported where the test stated it, not inside seatrial.
     """
@@ -66,7 +63,6 @@ def pytest_runtest_makereport(
     report = yield
     recording.note_phase(item, report, call.excinfo)
     if report.failed:
-        item.config.stash[_FAILED] = True
         timeline = item.stash.get(TIMELINE, None)
         # the texts of these two have the events in them
         if timeline is not None and not isinstance(error, (NotReadyError, EventMismatchError)):
@@ -83,11 +79,6 @@ def _hide_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
             # pytest's own switch, which it looks up in a frame's globals as well; here rather than
             # in every module, since errors of other kinds are to show where they come from
             names["__tracebackhide__"] = lambda info: isinstance(info.value, ExpectationError)
-
-
-def any_failed(config: pytest.Config) -> bool:
-    """Whether a test, its set-up or its teardown has failed so far."""
-    return config.stash[_FAILED]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -22,11 +22,16 @@ HEARTBEAT = 60.0
 class ConsoleProgress:
     """Shows the steps of long work on a console, to standard error by default."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+    def __init__(self, console: Console | None = None, *, who: str = "") -> None:
+        """`who` is put before each line, where several processes show their steps on one console;
+        none of them is then given the live line."""
+        self.console = console or Console(
+            stderr=True, highlight=False, force_terminal=False if who else None
+        )
+        self._who = f"[{who}] " if who else ""
 
     def note(self, text: str) -> None:
-        line = Text("✓ ", style="green").append(text, style="default")
+        line = Text(self._who).append("✓ ", style="green").append(text, style="default")
         # a path that is broken in two cannot be copied
         self.console.print(line, soft_wrap=True)
 
@@ -36,13 +41,14 @@ class ConsoleProgress:
         shown = (
             _LiveStep(self.console, title)
             if self.console.is_terminal
-            else _PlainStep(self.console, title)
+            else _PlainStep(self.console, title, self._who)
         )
         try:
             with shown:
                 yield shown
         except BaseException:
-            self.console.print(Text("✗ ", style="red").append(f"{title}: failed", style="default"))
+            cross = Text(self._who).append("✗ ", style="red")
+            self.console.print(cross.append(f"{title}: failed", style="default"))
             raise
         self.note(f"{title} ({_duration(time.monotonic() - started)})")
 
@@ -79,16 +85,17 @@ class _LiveStep:
 class _PlainStep:
     """The title once, then now and then the time that has gone by."""
 
-    def __init__(self, console: Console, title: str) -> None:
+    def __init__(self, console: Console, title: str, who: str = "") -> None:
         self._console = console
         self._title = title
+        self._who = who
         self._latest = ""
         self._done = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
         self._started = time.monotonic()
 
     def __enter__(self) -> _PlainStep:
-        self._console.print(Text(f"… {self._title}"))
+        self._console.print(Text(f"{self._who}… {self._title}"))
         self._heart.start()
         return self
 
@@ -101,7 +108,7 @@ class _PlainStep:
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT):
             since = _duration(time.monotonic() - self._started)
-            self._console.print(Text(f"  {since}: {self._latest}"[:160]))
+            self._console.print(Text(f"{self._who}  {since}: {self._latest}"[:160]))
 
 
 def _duration(seconds: float) -> str:

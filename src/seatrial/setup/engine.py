@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from seatrial.core.errors import CommandError, EngineError
+from seatrial.core.processes import temporary_prefix
 from seatrial.core.progress import Progress
 from seatrial.setup import debian
 from seatrial.setup.daemon import Daemon
@@ -98,7 +99,7 @@ def _install(packages: list[str], progress: Progress, system: debian.Release, mi
             known = [name for name in packages if debian.has_package(name)]
             debian.apt_install(known or ["docker.io"], on_line=step.line)
             return
-        with tempfile.TemporaryDirectory(prefix="seatrial-apt-") as folder:
+        with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
             fetched = debian.foreign_packages(
                 packages,
                 suite=NEWER_SUITE,

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 __all__ = ["Artifacts", "fingerprint"]
 
@@ -60,6 +60,13 @@ class Artifacts:
                 build(built)
                 built.rename(place)
         return place
+
+    def leftovers(self) -> Iterator[Path]:
+        """Folders of builds whose process has died, each while its lock is held."""
+        for work in sorted(self.root.glob(".*.work")):
+            lock = self.lock(work.name[1 : -len(".work")])
+            with suppress(Timeout), lock.acquire(blocking=False):
+                yield work
 
     @contextmanager
     def workspace(self, name: str) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from seatrial.core.errors import CommandError
+from seatrial.tools import orphans
 
 __all__ = ["Completed", "run"]
 
@@ -58,7 +59,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **orphans.mark(), **(env or {})},
         )
     except OSError as error:
         raise CommandError(
@@ -73,7 +74,7 @@ def run(
         late = error
     finally:
         if child.poll() is None:
-            child.kill()
+            orphans.kill_tree(child.pid)
             child.wait()
         talk.end()
     if talk.failures:
@@ -174,4 +175,4 @@ class _Conversation:
     def _fail(self, error: Exception) -> None:
         self.failures.append(error)
         # now, while its pipes are open: it must not take half of its input for the whole
-        self._child.kill()
+        orphans.kill_tree(self._child.pid)

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,19 +10,24 @@ import pytest
 from click.testing import CliRunner
 
 from seatrial.cli import main
-from seatrial.core.errors import CommandError, EngineError
+from seatrial.core.errors import ClusterError, CommandError, EngineError
 from seatrial.core.health import Finding, Health
+from seatrial.core.leases import Leases
+from seatrial.core.processes import ProcessId
 from seatrial.setup import provision
+from seatrial.setup.garbage import Garbage
 from seatrial.setup.node_recipe import known_versions
 
 module = importlib.import_module("seatrial.cli.main")
 
 COMMANDS = [(), ("setup",), ("doctor",), ("node-image",), ("node-image", "build"), ("cluster",),
-            ("cluster", "up"), ("cluster", "down"), ("cluster", "list")]  # fmt: skip
+            ("cluster", "up"), ("cluster", "down"), ("cluster", "list"), ("gc",)]  # fmt: skip
 
 
 class FakeProvider:
     """Clusters by name."""
+
+    realm = ""
 
     def __init__(self, client, kind, kubectl, state_dir, timeout=300.0):
         self.tools, self.state_dir = (kind, kubectl), state_dir
@@ -287,3 +293,72 @@ def test_deleting_needs_no_tool_but_the_engine():
     seatrial("cluster", "down")
     [provider] = FakeProvider.made
     assert provider.tools == (Path("kind"), Path("kubectl"))
+
+
+# --- sessions
+
+
+def test_a_cluster_that_was_made_by_hand_is_kept(tmp_path):
+    assert seatrial("cluster", "up").exit_code == 0
+    leases = Leases(tmp_path)
+    assert leases.is_kept("seatrial")
+    assert leases.of("seatrial") == []
+    assert seatrial("cluster", "down").exit_code == 0
+    assert leases.clusters() == []
+
+
+def test_a_cluster_that_a_session_uses_is_not_taken_from_it_unless_by_force(tmp_path):
+    elsewhere = replace(ProcessId.mine(), pid=7, host="ci-3/abc")
+    Leases(tmp_path).take("seatrial", "one", [elsewhere])
+    result = seatrial("cluster", "down")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "error: cluster seatrial is used by process 7 on ci-3",
+        "-> wait until they have ended, or: seatrial cluster down --name seatrial --force",
+    ]
+    assert FakeProvider.deleted == []
+    assert seatrial("cluster", "down", "--force").exit_code == 0
+    assert FakeProvider.deleted == ["seatrial"]
+
+
+@pytest.fixture
+def garbage(monkeypatch):
+    """Two things, of which the second resists."""
+    removed = []
+
+    def resist():
+        raise ClusterError("it is stuck")
+
+    found = [
+        Garbage("cluster shop", "process 7 has ended", lambda: removed.append("shop")),
+        Garbage("cluster wharf", "nobody uses it", resist),
+    ]
+    collector = SimpleNamespace(find=lambda images: iter(found if images else found[:1]))
+    monkeypatch.setattr(module, "Collector", lambda *_: collector)
+    return removed
+
+
+def test_gc_says_what_it_removes_and_what_it_could_not(garbage):
+    result = seatrial("gc")
+    assert result.exit_code == 1
+    assert "removing cluster shop: process 7 has ended" in result.stderr
+    assert "error: cluster wharf is still there: it is stuck" in result.stderr
+    assert garbage == ["shop"]
+
+
+def test_gc_may_leave_images_alone(garbage):
+    assert seatrial("gc", "--keep-images").exit_code == 0
+
+
+def test_gc_only_says_what_it_would_do(garbage):
+    result = seatrial("gc", "--dry-run")
+    assert result.exit_code == 0
+    assert "would remove cluster shop: process 7 has ended" in result.stderr
+    assert garbage == []
+
+
+def test_gc_says_so_where_nothing_is_left(monkeypatch):
+    monkeypatch.setattr(
+        module, "Collector", lambda *_: SimpleNamespace(find=lambda images: iter(()))
+    )
+    assert "nothing is left behind" in seatrial("gc").stderr

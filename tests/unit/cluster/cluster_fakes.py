@@ -24,6 +24,10 @@ class FakeContainer:
     def __init__(self, engine, name, labels, *, status="running", ports=None):
         self.engine, self.name, self.labels = engine, name, labels
         self.status, self.ports = status, ports or {}
+        self.attrs = {"HostConfig": {"NetworkMode": f"seatrial-{labels['io.x-k8s.kind.cluster']}"}}
+
+    def start(self):
+        self.status = "running"
 
     def remove(self, *, force, v):
         assert force, "a running node is not removed without force"
@@ -70,9 +74,12 @@ class FakeEngine:
     def version(self):
         return {"Components": [{"Name": self.component}]}
 
-    def node(self, cluster, name, **more):
+    def node(self, cluster, name, *, network="", **more):
         labels = {"io.x-k8s.kind.cluster": cluster}
-        self.all_containers.append(FakeContainer(self, name, labels, **more))
+        made = FakeContainer(self, name, labels, **more)
+        if network:
+            made.attrs["HostConfig"]["NetworkMode"] = network
+        self.all_containers.append(made)
 
     def _image(self, reference):
         if reference not in self.image_labels:
@@ -105,11 +112,15 @@ class FakeCommands:
         #: the first two words after the program, or a word among the arguments → what it raises
         self.failing = {}
         self.logs = "the log of {}"
+        self.dns = "True"
+        self.ready = "True"
 
     def __call__(self, argv, *, stdin=None, env=None, on_line=None, check=True, timeout=600.0):
         words = [str(word) for word in argv]
         sent = b"".join(stdin) if stdin is not None else b""
         self.calls.append(SimpleNamespace(argv=words, env=dict(env or {}), stdin=sent))
+        if words[1:3] == ["export", "kubeconfig"]:
+            self._write_kubeconfig(words)
         if "create" in words[:2]:
             self._create(words)
             on_line("Preparing nodes")
@@ -124,6 +135,9 @@ class FakeCommands:
         name = next(w.partition("=")[2] for w in words if w.startswith("--name="))
         for node in self.nodes:
             self.engine.node(name, f"{name}-{node}")
+        self._write_kubeconfig(words)
+
+    def _write_kubeconfig(self, words):
         path = next(w.partition("=")[2] for w in words if w.startswith("--kubeconfig="))
         with open(path, "w") as file:  # noqa: PTH123 - as kind does: with the umask's own mode
             file.write("apiVersion: v1\n")
@@ -132,20 +146,28 @@ class FakeCommands:
         if words[0] in ("docker", "podman"):
             return self.logs.format(words[-1])
         if "--output=json" in words:
+            dns = {
+                "kind": "Deployment",
+                "metadata": {"name": "coredns"},
+                "status": {"conditions": [{"type": "Available", "status": self.dns}]},
+            }
             items = [
                 {
+                    "kind": "Node",
                     "metadata": {"name": container.name},
                     "spec": {"podCIDR": f"10.244.{number}.0/24"},
                     "status": {
+                        "conditions": [{"type": "Ready", "status": self.ready}],
                         "addresses": [
                             {"type": "Hostname", "address": container.name},
                             {"type": "InternalIP", "address": f"172.18.0.{number + 2}"},
-                        ]
+                        ],
                     },
                 }
                 for number, container in enumerate(self.engine.all_containers)
             ]
-            return json.dumps({"items": items})
+            whole = [*items, dns] if "nodes,deployments" in words else items
+            return json.dumps({"items": whole})
         return ""
 
     def lines(self, *words):

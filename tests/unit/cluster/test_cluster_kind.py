@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import docker.errors
@@ -13,6 +14,8 @@ from cluster_fakes import IMAGE, FakeCommands, FakeEngine, FakeVolume, Said, fai
 
 from seatrial.cluster import ClusterOptions, KindProvider, bootstrap, container_node, kind
 from seatrial.core.errors import ClusterError, EngineError
+from seatrial.core.leases import Leases
+from seatrial.core.processes import ProcessId
 
 OPTIONS = ClusterOptions(name="trial", node_image=IMAGE)
 
@@ -272,7 +275,7 @@ def test_only_clusters_of_ours_are_listed(provider, engine):
 
 
 def test_a_kind_cluster_that_is_not_ours_is_refused_and_left_alone(provider, engine, commands):
-    engine.node("trial", "trial-control-plane")
+    engine.node("trial", "trial-control-plane", network="kind")
     for attempt in (
         lambda: provider.ensure(OPTIONS, Said()),
         lambda: provider.delete("trial", Said()),
@@ -296,7 +299,7 @@ def test_a_healthy_cluster_is_used_again(provider, cluster, engine, commands):
     assert again.kubeconfig_path == cluster.kubeconfig_path
     assert engine.all_containers == nodes
     assert commands.lines("kind create") == []
-    assert commands.lines("get --raw=/readyz --request-timeout=5s")
+    assert commands.lines("get nodes,deployments --namespace=kube-system")
     assert said.lines == ["cluster trial is there, and healthy"]
 
 
@@ -304,35 +307,114 @@ def _stop(engine, commands, cluster):
     engine.all_containers[0].status = "exited"
 
 
-def _lose_containers(engine, commands, cluster):
-    engine.all_containers.clear()
-
-
 def _lose_kubeconfig(engine, commands, cluster):
     cluster.kubeconfig_path.unlink()
 
 
+@pytest.mark.parametrize(
+    ("harm", "ailment"),
+    [(_stop, "node trial-control-plane is exited"), (_lose_kubeconfig, "its kubeconfig is gone")],
+)
+def test_what_can_be_mended_is_mended(provider, cluster, engine, commands, harm, ailment):
+    said, before = Said(), list(engine.all_containers)
+    harm(engine, commands, cluster)
+    again = provider.ensure(OPTIONS, said)
+    assert said.lines[0] == f"mending cluster trial: {ailment}"
+    assert engine.all_containers == before
+    assert engine.all_containers[0].status == "running"
+    assert again.kubeconfig_path.stat().st_mode & 0o777 == 0o600
+    assert commands.lines("kind create") == []
+
+
+def _lose_containers(engine, commands, cluster):
+    engine.all_containers.clear()
+
+
 def _silence(engine, commands, cluster):
-    commands.failing = {"--raw=/readyz": failed("kubectl", "get")}
+    commands.failing = {"nodes,deployments": failed("kubectl", "get", output="refused")}
 
 
 def _lose_a_node(engine, commands, cluster):
-    commands.failing = {"--timeout=20s": failed("kubectl", "wait")}
+    commands.ready = "Unknown"
 
 
-@pytest.mark.parametrize(
-    "harm", [_stop, _lose_containers, _lose_kubeconfig, _silence, _lose_a_node]
-)
-def test_a_cluster_that_is_not_healthy_is_replaced(provider, cluster, engine, commands, harm):
+def _lose_dns(engine, commands, cluster):
+    commands.dns = "False"
+
+
+def _fill_disk(engine, commands, cluster):
+    commands.logs = "Use% IUse%\n 99%    4%"
+
+
+HARMS = [
+    (_lose_containers, "it has no nodes"),
+    (_silence, "its API server does not answer (refused)"),
+    (_lose_a_node, "node trial-control-plane is not ready"),
+    (_lose_dns, "its DNS is not available"),
+    (_fill_disk, "node trial-control-plane has 99 % of its disk space in use"),
+]
+
+
+@pytest.mark.parametrize(("harm", "ailment"), HARMS)
+def test_what_cannot_be_mended_is_replaced(
+    provider, cluster, engine, commands, monkeypatch, harm, ailment
+):
+    monkeypatch.setattr("seatrial.cluster.kind.MENDING", 0.0)
     said, before = Said(), list(engine.all_containers)
     harm(engine, commands, cluster)
+    heal = commands._create
+    monkeypatch.setattr(
+        commands, "_create",
+        lambda words: (setattr(commands, "failing", {}), setattr(commands, "ready", "True"),
+                       setattr(commands, "dns", "True"), heal(words)),
+    )  # fmt: skip
     provider.ensure(OPTIONS, said)
-    assert said.lines[:2] == [
-        "cluster trial does not answer any more: replacing it",
-        "creating cluster trial (kind, Kubernetes 1.37.2)",
-    ]
+    if harm is not _lose_containers:
+        assert said.lines[0] == f"mending cluster trial: {ailment}"
+    assert said.lines.index("cluster trial is beyond mending: replacing it") < said.lines.index(
+        "creating cluster trial (kind, Kubernetes 1.37.2)"
+    )
     assert len(engine.all_containers) == len(engine.all_networks) == 1
     assert engine.all_containers != before
+
+
+def test_a_cluster_that_was_never_whole_is_replaced_at_once(provider, cluster, engine, commands):
+    cluster.kubeconfig_path.with_name("whole").unlink()
+    _silence(engine, commands, cluster)
+    said = Said()
+    provider.ensure(OPTIONS, said)
+    assert said.lines[0] == "cluster trial is beyond mending: replacing it"
+
+
+def test_a_cluster_in_trouble_that_others_use_is_not_replaced(
+    provider, cluster, engine, commands, tmp_path
+):
+    other = replace(ProcessId.mine(), pid=1, host="ci-3/abc")
+    Leases(provider.state_dir).take("trial", "theirs", [other])
+    _lose_dns(engine, commands, cluster)
+    before = list(engine.all_containers)
+    with pytest.raises(ClusterError) as caught:
+        provider.ensure(OPTIONS, Said())
+    assert str(caught.value).splitlines() == [
+        "cluster trial is in trouble, and is used by process 1 on ci-3",
+        "  its DNS is not available",
+        "-> wait until they have ended, or take it away from them:",
+        "   seatrial cluster down --name trial --force",
+    ]
+    assert engine.all_containers == before
+
+
+def test_what_an_interrupted_deletion_has_left_is_deleted(provider, cluster, engine):
+    engine.all_networks.clear()
+    assert provider.find("trial") is None
+    provider.delete("trial", Said())
+    assert engine.all_containers == []
+
+
+def test_a_cluster_says_whose_it_is(provider, cluster, engine):
+    labels = engine.all_networks[0].attrs["Labels"]
+    assert ProcessId.of_label(labels["seatrial.dev/owner"]) == ProcessId.mine()
+    assert labels["seatrial.dev/state"] == str(provider.state_dir)
 
 
 def test_a_cluster_made_from_another_configuration_is_refused_and_kept(provider, cluster, engine):

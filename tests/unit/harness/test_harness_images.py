@@ -1,5 +1,7 @@
 """The image under test: built with what the machine gives, and put into the cluster."""
 
+from contextlib import contextmanager
+
 import pytest
 from images_kit import Engine, Progress
 
@@ -18,8 +20,19 @@ class Cluster:
         for number, name in enumerate(("python:3", "debian-python:1", "own:1")):
             self.client.has(name, f"sha256:{number}")
         self.loaded = []
+        self.locked = False
+
+    @contextmanager
+    def loading(self):
+        assert not self.locked, "it is one session's turn at a time"
+        self.locked = True
+        try:
+            yield
+        finally:
+            self.locked = False
 
     def load_image(self, image):
+        assert self.locked, "another session may build and load the same"
         self.loaded.append(image)
 
 

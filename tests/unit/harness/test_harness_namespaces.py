@@ -1,9 +1,12 @@
 """Namespaces that are given when pods can go in, and deleted without a wait."""
 
+from dataclasses import replace
+
 import pytest
 from harness_kit import config_map
 
 from seatrial.core.errors import ApiError, ClusterError, ManifestError
+from seatrial.core.processes import ProcessId
 from seatrial.harness import SessionNamespaces
 
 TEST = "tests/test_shop.py::test_it_sells"
@@ -128,3 +131,65 @@ def test_a_namespace_of_somebody_else_is_never_deleted(world, namespaces):
     assert world.wrote("delete") == []
     namespaces.await_deleted(timeout=1)
     assert world.clock.now == 0
+
+
+DEAD = replace(ProcessId.mine(), started=1)
+
+
+def owned(name, owner, **annotations):
+    written = {"seatrial.dev/owner": owner.label, **annotations}
+    labels = {"app.kubernetes.io/managed-by": "seatrial"}
+    return {"metadata": {"name": name, "labels": labels, "annotations": written}}
+
+
+class Listing:
+    """Objects that are only listed and deleted."""
+
+    def __init__(self, *items):
+        self.items, self.deleted, self.error = items, [], None
+
+    def list(self, api_version, kind, *, label_selector):
+        assert label_selector == "app.kubernetes.io/managed-by=seatrial"
+        if self.error:
+            raise self.error
+        return list(self.items), "1"
+
+    def get(self, api_version, kind, name):
+        return next(item for item in self.items if item["metadata"]["name"] == name)
+
+    def delete(self, api_version, kind, name, *, uid):
+        self.deleted.append(name)
+
+
+def test_namespaces_of_sessions_that_were_killed_are_deleted_and_no_others(world):
+    going = owned("going", DEAD)
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    objects = Listing(
+        owned("left", DEAD),
+        owned("in-use", ProcessId.mine()),
+        owned("elsewhere", replace(DEAD, host="ci-3/abc")),
+        owned("to-look-at", DEAD, **{"seatrial.dev/kept": "true"}),
+        going,
+        {"metadata": {"name": "of-an-older-version"}},
+    )
+    assert SessionNamespaces(objects, world.hub).sweep() == ["left"]
+    assert objects.deleted == ["left"]
+
+
+def test_who_may_not_list_namespaces_deletes_none(world):
+    objects = Listing()
+    objects.error = ApiError("namespaces are forbidden", status=403)
+    assert SessionNamespaces(objects, world.hub).sweep() == []
+    objects.error = ApiError("no answer")
+    with pytest.raises(ApiError):
+        SessionNamespaces(objects, world.hub).sweep()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_namespace_says_whose_it_is_and_whether_it_is_to_stay(
+    world, namespaces, controller, kept
+):
+    namespaces.create(TEST, kept=kept)
+    written = the_namespace(world)["metadata"]["annotations"]
+    assert ProcessId.of_label(written["seatrial.dev/owner"]) == ProcessId.mine()
+    assert ("seatrial.dev/kept" in written) is kept

@@ -72,11 +72,15 @@ class Machine:
         machine, patch = self, self.monkeypatch
         for name in [*CA_VARIABLES, *(n for n in os.environ if n.startswith("SEATRIAL_"))]:
             patch.delenv(name, raising=False)
+        # leases and locks are of this machine, and not of the one that runs the tests
+        patch.setenv("XDG_STATE_HOME", str(self.folder / "state"))
         # of the plugins that are installed here, only the one under test
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         patch.delenv("PYTEST_ADDOPTS", raising=False)
 
         class Provider:
+            realm = ""
+
             def __init__(self, client, kind, kubectl, state_dir, timeout=300.0):
                 assert (client, kind, kubectl) == ("engine", Path("/tools/kind"), Path("/k"))
 
@@ -85,6 +89,9 @@ class Machine:
                 machine.made_of.append(options)
                 progress.note("the cluster is up")
                 return Handle(options.name, machine.api.kubeconfig(machine.folder / "kubeconfig"))
+
+            def find(self, name):
+                return None
 
             def delete(self, name, progress):
                 left = ",".join(machine.api.namespaces())

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.core.errors import EngineError
+from seatrial.core.errors import ClusterError, EngineError
 from seatrial.harness import Cluster, SessionNamespaces
+from seatrial.setup import provision
 
 USES = "def test_it(k8s_cluster): pass\n"
 FAILS = "def test_it(k8s_cluster): assert False\n"
@@ -137,6 +138,19 @@ def test_an_interrupted_run_deletes_its_cluster_and_namespaces(machine, keep):
     )
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert machine.clusters == [MADE, DELETED]
+
+
+def test_a_cluster_that_cannot_be_deleted_is_told_and_fails_the_run(machine, capfd):
+    def delete(provider, name, progress):
+        raise ClusterError(f"{name} does not go", hint="docker rm")
+
+    machine.monkeypatch.setattr(
+        provision, "KindProvider", type("Stuck", (provision.KindProvider,), {"delete": delete})
+    )
+    result = machine.tests(USES)
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    assert "seatrial: seatrial does not go\n-> docker rm" in capfd.readouterr().err
 
 
 def test_a_kept_cluster_is_left_when_its_namespaces_are_gone(machine):

@@ -43,7 +43,7 @@ def test_each_test_has_a_namespace_of_its_own_which_is_deleted(machine):
     assert deleted(machine) == names
     module = next(machine.pytester.path.glob("test_*.py")).name
     [first, second] = [body["metadata"] for body in created(machine)]
-    assert first["annotations"] == {"seatrial.dev/test-id": f"{module}::test_it[1]"}
+    assert first["annotations"]["seatrial.dev/test-id"] == f"{module}::test_it[1]"
     assert first["labels"]["seatrial.dev/session"] == second["labels"]["seatrial.dev/session"]
 
 
