@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from seatrial.cluster.tenancy import Tenancy
 from seatrial.core.errors import ConfigurationError
 from seatrial.core.progress import Progress
 
@@ -81,6 +82,10 @@ class ClusterHandle(Protocol):
     @property
     def nodes(self) -> Sequence[Node]:
         """The nodes whose container runtime can be reached; empty where none can."""
+
+    @property
+    def tenancy(self) -> Tenancy | None:
+        """What is different as it is somebody else's; None for a cluster that seatrial made."""
 
     def host_port(self, node_port: int) -> int | None:
         """The port of 127.0.0.1 at which a node port answers, or None if it is not published."""

@@ -1,0 +1,110 @@
+"""What we may do on a cluster that is somebody else's, found out before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seatrial.cluster import rights
+from seatrial.core.errors import ClusterError
+from seatrial.core.model import dig
+from seatrial.kube import (
+    Connection,
+    Objects,
+    Right,
+    grouped,
+    missing_rights,
+    rules_allow,
+    who_am_i,
+)
+
+__all__ = ["Standing", "standing_of"]
+
+_ACCOUNT = "system:serviceaccount:"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an account may do."""
+
+    account: str
+    """The name that the API server knows it by; empty where it does not tell."""
+    role: str
+    """The role that it has to give itself in each namespace; empty where it has all everywhere."""
+    sees_nodes: bool
+    does_without: Sequence[str]
+    """What it lacks and can do without, in words."""
+
+
+def standing_of(connection: Connection, *, where: str, pull_secret: str = "") -> Standing:
+    """Ask for all the rights that are needed. `where` names the cluster for a person.
+
+    Raises `ClusterError` with every right that is missing, and `ApiError` if the server does not
+    say.
+    """
+    account = who_am_i(connection)
+    in_namespaces = (*rights.IN_NAMESPACES, *(rights.PULLING if pull_secret else ()))
+    asked = (*rights.EVERYWHERE, *rights.NODES, *rights.SECRETS, *rights.BINDING, *in_namespaces)
+    missing = missing_rights(connection, asked)
+    lacking = [f"{each} in all of the cluster" for each in _lines(rights.EVERYWHERE, missing)]
+    role, has_secrets = "", rights.SECRETS[0] not in missing
+    if not set(in_namespaces) & set(missing):
+        pass
+    elif set(rights.BINDING) <= set(missing) or not account:
+        # it cannot give itself anything, so what it lacks is the rights themselves
+        lacking += [f"{each} in the namespaces of tests" for each in _lines(in_namespaces, missing)]
+    else:
+        role = rights.NAMESPACE_ROLE
+        lacking += [f"{each} in all of the cluster" for each in _lines(rights.BINDING, missing)]
+        if not set(rights.BINDING) & set(missing):
+            wanted = (*in_namespaces, *rights.SECRETS)
+            beyond = _beyond_role(connection, wanted)
+            has_secrets = has_secrets or rights.SECRETS[0] not in beyond
+            needed = [right for right in beyond if right in in_namespaces]
+            lacking += [f"{each} in ClusterRole {role}" for each in grouped(needed)]
+    if pull_secret:
+        lacking += _beyond_secret(connection, pull_secret)
+    if lacking:
+        raise _refusal(account, where, lacking, pull_secret)
+    sees_nodes = not set(rights.NODES) & set(missing)
+    return Standing(account, role, sees_nodes, _does_without(sees_nodes, has_secrets))
+
+
+def _lines(wanted: Sequence[Right], missing: Sequence[Right]) -> list[str]:
+    return grouped(right for right in wanted if right in missing)
+
+
+def _beyond_role(connection: Connection, wanted: Sequence[Right]) -> list[Right]:
+    """Those that the role for namespaces does not give."""
+    role = Objects(connection).get(f"{rights.RBAC}/v1", "ClusterRole", rights.NAMESPACE_ROLE)
+    rules = dig(role, "rules", default=[])
+    return [right for right in wanted if not rules_allow(rules, right)]
+
+
+def _beyond_secret(connection: Connection, pull_secret: str) -> list[str]:
+    namespace, _, name = pull_secret.partition("/")
+    missing = missing_rights(connection, [Right("", "secrets", "get", name)], namespace)
+    return [f"{each} in namespace {namespace}" for each in grouped(missing)]
+
+
+def _does_without(sees_nodes: bool, has_secrets: bool) -> list[str]:
+    said = []
+    if not sees_nodes:
+        said.append("nodes may not be watched: a diagnosis will not know their taints and troubles")
+    if not has_secrets:
+        said.append("secrets may not be read: one that comes late will be taken for missing")
+    return said
+
+
+def _refusal(account: str, where: str, lacking: Sequence[str], pull_secret: str) -> ClusterError:
+    namespace, _, name = account.removeprefix(_ACCOUNT).partition(":")
+    who = f"--user={account}"
+    if account.startswith(_ACCOUNT):
+        who = f"--service-account={namespace}/{name}"
+    secret = f" --pull-secret={pull_secret}" if pull_secret else ""
+    return ClusterError(
+        f"account {account or 'of the kubeconfig'} lacks rights on {where}",
+        details="\n".join(lacking),
+        hint="an administrator gives all that are needed:\n"
+        f"seatrial rbac {who if account else '--user=…'}{secret} | kubectl apply -f -",
+    )
