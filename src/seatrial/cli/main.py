@@ -10,8 +10,9 @@ from typing import Any
 import click
 from rich.console import Console
 
+from seatrial.cli.rbac import rbac
 from seatrial.cli.replay import replay
-from seatrial.core.errors import SeatrialError
+from seatrial.core.errors import ConfigurationError, SeatrialError
 from seatrial.core.health import Health
 from seatrial.core.settings import Settings
 from seatrial.report.console import ConsoleProgress
@@ -47,6 +48,7 @@ def main() -> None:
     """
 
 
+main.add_command(rbac)
 main.add_command(replay)
 
 
@@ -129,6 +131,11 @@ def cluster() -> None:
 def cluster_up(**given: object) -> None:
     """Make a cluster, or find the one that is there, and say how to use it."""
     settings, progress = _settings(**given), ConsoleProgress()
+    if settings.provider == "existing":
+        raise ConfigurationError(
+            "an existing cluster is there without seatrial's doing",
+            hint="test with it: pytest --seatrial-provider=existing --seatrial-context=…",
+        )
     provided = provision(settings, progress)
     made = provided.provider.ensure(provided.options(), progress)
     # a cluster is found only in the engine that it is in

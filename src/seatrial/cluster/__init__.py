@@ -7,6 +7,8 @@ from seatrial.cluster.host import HostFacts, probe
 from seatrial.cluster.kind import KindCluster, KindProvider
 from seatrial.cluster.kind_config import FIRST_NODE_PORT, kind_config
 from seatrial.cluster.provider import ClusterHandle, ClusterOptions, Node, Provider
+from seatrial.cluster.rights import access_manifests, binding
+from seatrial.cluster.standing import require_for
 from seatrial.cluster.tenancy import Tenancy
 
 __all__ = [
@@ -24,6 +26,9 @@ __all__ = [
     "Node",
     "Provider",
     "Tenancy",
+    "access_manifests",
+    "binding",
     "kind_config",
     "probe",
+    "require_for",
 ]

@@ -71,6 +71,7 @@ class ExistingProvider:
     allowed_contexts: Sequence[str] = ()
     """Names or globs."""
     registry: str = ""
+    pull_registry: str = ""
     pull_secret: str = ""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
@@ -115,6 +116,7 @@ class ExistingProvider:
                 role=standing.role,
                 sees_nodes=standing.sees_nodes,
                 registry=self.registry,
+                pull_registry=self.pull_registry,
                 pull_secret=self.pull_secret,
                 end=copy.close,
             ),

@@ -24,6 +24,8 @@ __all__ = [
     "NODES",
     "PULLING",
     "SECRETS",
+    "access_manifests",
+    "binding",
     "manifest_rights",
     "rules",
 ]
@@ -31,6 +33,8 @@ __all__ = [
 CLUSTER_ROLE = "seatrial"
 NAMESPACE_ROLE = "seatrial-namespace"
 
+#: what the names of service accounts begin with ("Authenticating" in Kubernetes' documentation)
+SERVICE_ACCOUNT = "system:serviceaccount:"
 RBAC = "rbac.authorization.k8s.io"
 _WATCHING = ("list", "watch")
 
@@ -75,6 +79,25 @@ SECRETS = _rights("", "secrets", "get")
 PULLING = (*_rights("", "secrets", "create"), *_rights("", "serviceaccounts", "patch"))
 
 
+def subject(account: str) -> dict[str, str]:
+    """An account, by the name that the API server knows it by, as a binding names it."""
+    if account.startswith(SERVICE_ACCOUNT):
+        namespace, _, name = account.removeprefix(SERVICE_ACCOUNT).partition(":")
+        return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    return {"kind": "User", "name": account, "apiGroup": RBAC}
+
+
+def binding(role: str, account: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What gives an account a ClusterRole in the namespace that this is created in."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": role, "labels": dict(labels)},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [subject(account)],
+    }
+
+
 def manifest_rights(resource: Resource, *, deleting: bool = True) -> tuple[Right, ...]:
     """What applying an object of that kind takes, and watching it; Secrets are not watched."""
     verbs = [*APPLYING, *(DELETING if deleting else ())]
@@ -98,3 +121,52 @@ def rules(rights: Iterable[Right]) -> list[dict[str, Any]]:
             **rule, **({"resourceNames": [name]} if name else {}), "verbs": list(sharing),
         })  # fmt: skip
     return made
+
+
+def access_manifests(
+    account: str,
+    kinds: Iterable[Resource],
+    *,
+    nodes: bool = False,
+    pull_secret: str = "",
+) -> list[dict[str, Any]]:
+    """The roles and bindings that let an account test manifests of those kinds, as objects.
+
+    `nodes`: may look at nodes as well, for better diagnoses. `pull_secret`: may read that Secret
+    (`namespace/name`) and put it into the namespaces of tests.
+    """
+    everywhere, inside = [*EVERYWHERE, *BINDING, *(NODES if nodes else ())], [*IN_NAMESPACES]
+    for resource in kinds:
+        (inside if resource.namespaced else everywhere).extend(manifest_rights(resource))
+    if pull_secret:
+        inside += PULLING
+    whose = subject(account)
+    made = [
+        _role(CLUSTER_ROLE, everywhere),
+        _role(NAMESPACE_ROLE, inside),
+        {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": CLUSTER_ROLE},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": CLUSTER_ROLE},
+            "subjects": [whose],
+        },
+    ]
+    if pull_secret:
+        namespace, _, name = pull_secret.partition("/")
+        reading = _role(f"{CLUSTER_ROLE}-pull-secret", _rights("", "secrets", "get", name=name))
+        bound = binding(f"{CLUSTER_ROLE}-pull-secret", account, {})
+        reading["kind"] = bound["roleRef"]["kind"] = "Role"
+        for each in (reading, bound):
+            each["metadata"] = {"name": each["metadata"]["name"], "namespace": namespace}
+            made.append(each)
+    return made
+
+
+def _role(name: str, rights: Iterable[Right]) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules(rights),
+    }

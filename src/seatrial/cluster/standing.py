@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from seatrial.cluster import rights
+from seatrial.cluster.tenancy import Tenancy
 from seatrial.core.errors import ClusterError
 from seatrial.core.model import dig
 from seatrial.kube import (
     Connection,
     Objects,
+    Resource,
     Right,
     grouped,
     missing_rights,
@@ -18,9 +21,7 @@ from seatrial.kube import (
     who_am_i,
 )
 
-__all__ = ["Standing", "standing_of"]
-
-_ACCOUNT = "system:serviceaccount:"
+__all__ = ["Standing", "require_for", "standing_of"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,31 @@ def standing_of(connection: Connection, *, where: str, pull_secret: str = "") ->
     return Standing(account, role, sees_nodes, _does_without(sees_nodes, has_secrets))
 
 
+def require_for(
+    resources: Iterable[Resource], connection: Connection, namespace: str, tenancy: Tenancy
+) -> None:
+    """Raise `ClusterError` with all that is missing for applying such objects in a namespace.
+
+    What lives in no namespace is deleted as well when its test is over.
+    """
+    inside: list[Right] = []
+    outside: list[Right] = []
+    for resource in resources:
+        needed = rights.manifest_rights(resource, deleting=not resource.namespaced)
+        (inside if resource.namespaced else outside).extend(needed)
+    lacking = grouped(missing_rights(connection, inside, namespace))
+    lacking += [f"{each} in all of the cluster" for each in grouped(
+        missing_rights(connection, outside))]  # fmt: skip
+    if lacking:
+        raise ClusterError(
+            f"account {tenancy.account or 'of the kubeconfig'} may not apply these manifests "
+            f"into namespace {namespace}",
+            details="\n".join(lacking),
+            hint="an administrator gives what they need; MANIFESTS are their files or folders:\n"
+            f"seatrial rbac {_who(tenancy.account)} MANIFESTS | kubectl apply -f -",
+        )
+
+
 def _lines(wanted: Sequence[Right], missing: Sequence[Right]) -> list[str]:
     return grouped(right for right in wanted if right in missing)
 
@@ -97,14 +123,18 @@ def _does_without(sees_nodes: bool, has_secrets: bool) -> list[str]:
 
 
 def _refusal(account: str, where: str, lacking: Sequence[str], pull_secret: str) -> ClusterError:
-    namespace, _, name = account.removeprefix(_ACCOUNT).partition(":")
-    who = f"--user={account}"
-    if account.startswith(_ACCOUNT):
-        who = f"--service-account={namespace}/{name}"
     secret = f" --pull-secret={pull_secret}" if pull_secret else ""
     return ClusterError(
         f"account {account or 'of the kubeconfig'} lacks rights on {where}",
         details="\n".join(lacking),
         hint="an administrator gives all that are needed:\n"
-        f"seatrial rbac {who if account else '--user=…'}{secret} | kubectl apply -f -",
+        f"seatrial rbac {_who(account)}{secret} MANIFESTS | kubectl apply -f -\n"
+        "where MANIFESTS are the files or folders that the tests deploy; docs/existing.md",
     )
+
+
+def _who(account: str) -> str:
+    if account.startswith(rights.SERVICE_ACCOUNT):
+        namespace, _, name = account.removeprefix(rights.SERVICE_ACCOUNT).partition(":")
+        return f"--service-account={namespace}/{name}"
+    return f"--user={shlex.quote(account) if account else '…'}"

@@ -22,6 +22,8 @@ class Tenancy:
     """Whether nodes may be listed and watched."""
     registry: str = ""
     """Where images are pushed to, as `host:port/path`; empty for nowhere."""
+    pull_registry: str = ""
+    """What the nodes call that place, where it is another name; empty where it is the same."""
     pull_secret: str = ""
     """`namespace/name` of a Secret that pods of ours pull with; empty for none."""
     end: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -246,6 +246,14 @@ class Settings:
             automatic="none",
         ),
     )
+    pull_registry: str = field(
+        default="",
+        metadata=_about(
+            registry_place,
+            "the same place as the nodes of an existing cluster call it, as host:port/path",
+            automatic="as in registry",
+        ),
+    )
     pull_secret: str = field(
         default="",
         metadata=_about(

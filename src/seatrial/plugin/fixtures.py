@@ -87,8 +87,11 @@ def k8s_cluster(
     try:
         yield cluster
     finally:
-        keep = k8s_settings.keep == "always" or (
-            k8s_settings.keep == "on-failure" and any_failed(request.config)
+        keep = (
+            k8s_settings.keep == "always"
+            # one that was there before stays
+            or cluster.tenancy is not None
+            or (k8s_settings.keep == "on-failure" and any_failed(request.config))
         )
         try:
             if keep:

@@ -12,7 +12,8 @@ from typing import Any
 
 import docker
 
-from seatrial.cluster import ClusterOptions, KindProvider, Provider
+from seatrial.cluster import ClusterOptions, ExistingProvider, KindProvider, Provider
+from seatrial.core.errors import EngineError
 from seatrial.core.progress import Progress
 from seatrial.core.settings import Settings
 from seatrial.setup.preparing import artifacts_of, prepare
@@ -27,7 +28,8 @@ class Provision:
     """A provider that can be asked for clusters, and what it was made ready with."""
 
     provider: Provider
-    client: docker.DockerClient
+    client: docker.DockerClient | None
+    """The engine; None where none answers and none is needed to begin with."""
     kubectl: Path
     kind: Path | None = None
     """The kind executable, where clusters are made by it."""
@@ -72,5 +74,34 @@ def _kind_as_it_is(settings: Settings) -> Provider:
     return KindProvider(connect(settings.engine), kind, kubectl, settings.state_dir)
 
 
-_PROVISIONS: Mapping[str, Callable[[Settings, Progress], Provision]] = {"kind": _kind}
-_PROVIDERS: Mapping[str, Callable[[Settings], Provider]] = {"kind": _kind_as_it_is}
+def _existing(settings: Settings, progress: Progress) -> Provision:
+    kubectl = settings.kubectl or Toolchain(artifacts_of(settings)).ensure("kubectl", progress)
+    try:
+        client = connect()
+    except EngineError:
+        # said when an image is to be built or pushed; tests may do without
+        client = None
+    defaults = {"name": settings.cluster_name}
+    return Provision(_existing_as_it_is(settings), client, kubectl, defaults=defaults)
+
+
+def _existing_as_it_is(settings: Settings) -> ExistingProvider:
+    return ExistingProvider(
+        settings.state_dir,
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        allowed_contexts=settings.allowed_contexts,
+        registry=settings.registry,
+        pull_registry=settings.pull_registry,
+        pull_secret=settings.pull_secret,
+    )
+
+
+_PROVISIONS: Mapping[str, Callable[[Settings, Progress], Provision]] = {
+    "kind": _kind,
+    "existing": _existing,
+}
+_PROVIDERS: Mapping[str, Callable[[Settings], Provider]] = {
+    "kind": _kind_as_it_is,
+    "existing": _existing_as_it_is,
+}
