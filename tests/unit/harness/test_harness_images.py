@@ -21,6 +21,7 @@ class Cluster:
 
     def load_image(self, image):
         self.loaded.append(image)
+        return image
 
 
 @pytest.fixture(autouse=True)
