@@ -181,7 +181,8 @@ class Cluster:
         for each in images:
             if self.tenancy is not None:
                 given.append(self._push(each, self.tenancy))
-            elif isinstance(each, Path):
+                continue
+            if isinstance(each, Path):
                 loaded = load_archive(
                     each, self.nodes, reference=reference, progress=self._progress
                 )

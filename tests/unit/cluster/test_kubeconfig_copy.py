@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 import sys
@@ -66,27 +65,7 @@ def test_a_copy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
     def full(*args, **more):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "open", full)
-    monkeypatch.setattr("seatrial.cluster.kubeconfig_copy.FileLock", _Unlocked)
+    monkeypatch.setattr(yaml, "safe_dump", full)
     with pytest.raises(OSError, match="No space left"):
         KubeconfigCopy.of(TARGET, tmp_path)
     assert left(tmp_path) == []
-
-
-class _Unlocked:
-    """A lock that takes no file of its own."""
-
-    def __init__(self, path):
-        pass
-
-    def acquire(self, timeout):
-        pass
-
-    def release(self):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
