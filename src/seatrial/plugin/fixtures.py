@@ -72,7 +72,7 @@ def k8s_cluster(
 
     with _loudly(request.config):
         progress = _progress()
-        provided = provision(k8s_settings, progress)
+        provided = provision(k8s_settings, progress, k8s_cluster_options)
         provider = provided.provider
         options = provided.options(**k8s_cluster_options)
         handle = provider.ensure(options, progress)

@@ -6,7 +6,7 @@ The one place that knows which providers there are; the plugin and the command b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,17 @@ class Provision:
         return ClusterOptions(**{**self.defaults, **wanted})
 
 
-def provision(settings: Settings, progress: Progress) -> Provision:
-    """Get all that is needed to make clusters. Raises `SetupError`, each naming the way out."""
+def provision(
+    settings: Settings, progress: Progress, wanted: Mapping[str, Any] | None = None
+) -> Provision:
+    """Get all that is needed to make clusters. Raises `SetupError`, each naming the way out.
+
+    `wanted` is what is wanted of `ClusterOptions` over the settings: another version of Kubernetes
+    takes another node image.
+    """
+    wanted = wanted or {}
+    if version := wanted.get("kubernetes_version") or wanted.get("kubernetes"):
+        settings = replace(settings, kubernetes=str(version).removeprefix("v"))
     return _PROVISIONS[settings.provider](settings, progress)
 
 
