@@ -86,7 +86,7 @@ def _kind_as_it_is(settings: Settings) -> Provider:
 def _existing(settings: Settings, progress: Progress) -> Provision:
     kubectl = settings.kubectl or Toolchain(artifacts_of(settings)).ensure("kubectl", progress)
     try:
-        client = connect()
+        client = connect(settings.engine)
     except EngineError:
         # said when an image is to be built or pushed; tests may do without
         client = None

@@ -24,7 +24,7 @@ def run(machine, tmp_path, monkeypatch):
     (tmp_path / "k").write_text("#!/bin/sh\n")
     (tmp_path / "k").chmod(0o755)
 
-    def no_engine():
+    def no_engine(wanted):
         raise EngineError("no Docker engine answers")
 
     monkeypatch.setattr("seatrial.setup.provision.connect", no_engine)
