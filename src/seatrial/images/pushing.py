@@ -59,13 +59,14 @@ def push(
     target = f"{place}/{path}"
     # an image that is known by its digest alone is given a tag to travel under
     tag = name.tag or f"sha-{image.id.rpartition(':')[2][:16]}"
-    with (progress or Quiet()).step(f"pushing image {image} to {target}") as step:
+    progress = progress or Quiet()
+    with progress.step(f"pushing image {image} to {target}") as step:
         try:
             client.api.tag(image.reference, target, tag, force=True)
             digest, sent, there = _push(client, target, tag, step)
         except ENGINE_ERRORS as error:
             raise _refused(image, target, str(error)) from error
-        step.line(f"{sent} layers sent, {there} were there")
+    progress.note(f"{sent} of its {sent + there} layers were not there yet")
     if not digest:
         raise ImageError(
             f"the engine does not say by what digest {target}:{tag} is known in the registry"

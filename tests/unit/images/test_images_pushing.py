@@ -56,7 +56,7 @@ def test_it_is_known_by_the_digest_that_it_has_in_the_registry():
         "tag flask:sha-1 r.example/team/flask:sha-1", "push r.example/team/flask:sha-1"
     ]  # fmt: skip
     assert progress.titles == ["pushing image flask:sha-1 to r.example/team/flask"]
-    assert progress.lines[-1] == "1 layers sent, 2 were there"
+    assert progress.notes == ["1 of its 3 layers were not there yet"]
 
 
 def test_nodes_may_call_the_registry_by_another_name():
