@@ -241,7 +241,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     progress = ConsoleProgress()
     settings = Settings.resolve(cli={"provider": "kind"}, env=os.environ)
     provided = provision(settings, progress)
-    if provided.kind is None:
+    if provided.kind is None or provided.client is None:
         raise ClusterError("`kind load` is measured on a cluster that kind makes")
     base = prepare_image_base(settings, provided.client, progress) or "python:3.12-slim"
     before = os.getloadavg()[0]

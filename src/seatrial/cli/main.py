@@ -13,9 +13,10 @@ import click
 import docker.errors
 from rich.console import Console
 
+from seatrial.cli.rbac import rbac
 from seatrial.cli.replay import replay
 from seatrial.cluster import Sharing
-from seatrial.core.errors import ClusterError, SeatrialError
+from seatrial.core.errors import ClusterError, ConfigurationError, SeatrialError
 from seatrial.core.health import Health
 from seatrial.core.interrupts import Interrupts
 from seatrial.core.processes import Run
@@ -54,6 +55,7 @@ def main() -> None:
     """
 
 
+main.add_command(rbac)
 main.add_command(replay)
 
 
@@ -136,6 +138,11 @@ def cluster() -> None:
 def cluster_up(**given: object) -> None:
     """Make a cluster, or find the one that is there, and say how to use it."""
     settings, progress = _settings(**given), ConsoleProgress()
+    if settings.provider == "existing":
+        raise ConfigurationError(
+            "an existing cluster is there without seatrial's doing",
+            hint="test with it: pytest --seatrial-provider=existing --seatrial-context=…",
+        )
     run = Run()
     with _cleaning_up(settings.cluster_name):
         provided = provision(settings, progress)
@@ -195,7 +202,8 @@ def gc(*, dry_run: bool, keep_images: bool, **given: object) -> None:
     all but the newest content tag of each image that was built here. What a living session uses,
     what was kept, and what is not seatrial's own is not touched.
     """
-    settings, progress = _settings(**given), ConsoleProgress()
+    # of somebody else's cluster there is nothing to collect here
+    settings, progress = _settings(**given, provider="kind"), ConsoleProgress()
     provider = provider_of(settings)
     collector = Collector(
         connect(settings.engine),

@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from seatrial.cluster.health import ailments
 from seatrial.cluster.kind_config import conflist
+from seatrial.cluster.pod_routes import keep_routes
 from seatrial.cluster.provider import Node
 from seatrial.tools.running import run
 
@@ -34,22 +35,12 @@ class Bootstrap:
         """
         self.wait("nodes", "--all", "--for=jsonpath={.spec.podCIDR}")
         listed = json.loads(self.kubectl("get", "nodes", "--output=json"))
-        ranges = {
-            item["metadata"]["name"]: (
-                item["spec"]["podCIDR"],
-                next(
-                    a["address"] for a in item["status"]["addresses"] if a["type"] == "InternalIP"
-                ),
-            )
-            for item in listed["items"]
-        }
+        ranges = {item["metadata"]["name"]: item["spec"]["podCIDR"] for item in listed["items"]}
+        keep_routes(nodes, ranges)
         for node in nodes:
-            for peer, (cidr, address) in ranges.items():
-                if peer != node.name:
-                    node.exec(["ip", "route", "replace", cidr, "via", address])
             place = "/etc/cni/net.d/10-seatrial.conflist"
             node.exec(["mkdir", "-p", "/etc/cni/net.d"])
-            content = conflist(ranges[node.name][0]).encode()
+            content = conflist(ranges[node.name]).encode()
             node.exec(["cp", "/dev/stdin", place], stdin=[content])
 
     def wait_until_usable(self) -> None:

@@ -66,6 +66,7 @@ class KindCluster:
     command: str = "docker"
     """The engine's own command: `docker` or `podman`."""
     provider: str = "kind"
+    tenancy: None = None
 
     @cached_property
     def nodes(self) -> Sequence[ContainerNode]:

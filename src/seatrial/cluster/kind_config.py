@@ -6,12 +6,14 @@ Reference: https://kind.sigs.k8s.io/docs/user/configuration/
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from seatrial.cluster.host import HostFacts
 from seatrial.cluster.provider import ClusterOptions
+from seatrial.core.errors import ConfigurationError
 
 __all__ = ["FIRST_NODE_PORT", "conflist", "kind_config"]
 
@@ -19,6 +21,8 @@ FIRST_NODE_PORT = 30000
 
 #: kubeadm's v1beta4 has lists of arguments where v1beta3 has maps; kind changes over at 1.36
 _V1BETA4_SINCE = (1, 36)
+
+_LOCAL = "127.0.0.1"
 
 #: kind's value for "let the engine pick the port, at the moment it opens it": no race for it
 _PICKED_BY_ENGINE = -1
@@ -31,29 +35,57 @@ def kind_config(options: ClusterOptions, facts: HostFacts, *, own_network: bool)
     host are in it only where `facts` ask for them.
     """
     ports = range(FIRST_NODE_PORT, FIRST_NODE_PORT + options.node_ports)
-    control_plane: dict[str, Any] = {
-        "role": "control-plane",
-        # 127.0.0.1: what a test serves is nobody else's business
-        "extraPortMappings": [
-            {"containerPort": p, "hostPort": _PICKED_BY_ENGINE, "listenAddress": "127.0.0.1"}
-            for p in ports
-        ],
-    }
+    given = options.own_config
     config: dict[str, Any] = {
+        **given,
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
-        "networking": {"apiServerAddress": "127.0.0.1", "disableDefaultCNI": own_network},
-        "nodes": [control_plane, *({"role": "worker"} for _ in range(options.workers))],
+        "networking": {
+            "apiServerAddress": _LOCAL,
+            "disableDefaultCNI": False,
+            **(given.get("networking") or {}),
+            **({"disableDefaultCNI": True} if own_network else {}),
+        },
+        "nodes": _nodes(options, given, ports),
+    }
+    # what has to be comes after what the user's own configuration has, and so wins
+    added: dict[str, list[Any]] = {
         # Services get their node ports from the published ones, and so can always be reached
         "kubeadmConfigPatchesJSON6902": [_port_range(options, ports)],
     }
     if facts.cgroup_version == 1:
-        config["kubeadmConfigPatches"] = ["kind: KubeletConfiguration\nfailCgroupV1: false\n"]
+        added["kubeadmConfigPatches"] = ["kind: KubeletConfiguration\nfailCgroupV1: false\n"]
     if not facts.sys_resource:
-        config["containerdConfigPatches"] = [
+        added["containerdConfigPatches"] = [
             '[plugins."io.containerd.grpc.v1.cri"]\n  restrict_oom_score_adj = true\n'
         ]
+    for name, entries in added.items():
+        config[name] = [*(given.get(name) or ()), *entries]
+    if options.feature_gates:
+        config["featureGates"] = {**(given.get("featureGates") or {}), **options.feature_gates}
     return yaml.safe_dump(config, sort_keys=False)
+
+
+def _nodes(
+    options: ClusterOptions, given: Mapping[str, Any], ports: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Control planes and workers; the node ports are published by the first."""
+    workers = [{"role": "worker"}] * options.workers
+    nodes = [dict(n) for n in given.get("nodes") or [{"role": "control-plane"}, *workers]]
+    first = next((n for n in nodes if n.get("role", "control-plane") == "control-plane"), None)
+    if first is None:
+        raise ConfigurationError("the configuration of kind has no control plane among its nodes")
+    first["extraPortMappings"] = [
+        *(first.get("extraPortMappings") or ()),
+        *({"listenAddress": _LOCAL, **each} for each in options.port_mappings),
+        # what a test serves is nobody else's business
+        *({"containerPort": p, "hostPort": _PICKED_BY_ENGINE, "listenAddress": _LOCAL}
+          for p in ports),
+    ]  # fmt: skip
+    for node in nodes:
+        if options.extra_mounts:
+            node["extraMounts"] = [*(node.get("extraMounts") or ()), *options.extra_mounts]
+    return nodes
 
 
 def _port_range(options: ClusterOptions, ports: range) -> dict[str, str]:

@@ -20,6 +20,12 @@ from typing import Any, Literal, NamedTuple, cast
 import platformdirs
 
 from seatrial.core.errors import ConfigurationError
+from seatrial.core.setting_values import (
+    name_list,
+    namespaced_name,
+    path_list,
+    registry_place,
+)
 from seatrial.core.spelling import did_you_mean, nearest
 
 __all__ = ["CA_VARIABLES", "Option", "Row", "Settings", "options_table"]
@@ -141,7 +147,7 @@ def _about(
     }
 
 
-_PROVIDERS = ("kind",)
+_PROVIDERS = ("kind", "existing")
 _ENGINES = ("auto", "docker", "podman")
 _KEEP = ("never", "on-failure", "always")
 
@@ -174,9 +180,13 @@ class Row(NamedTuple):
 class Settings:
     """Everything that a user can set. There are no secrets among it."""
 
-    provider: Literal["kind"] = field(
+    provider: Literal["kind", "existing"] = field(
         default="kind",
-        metadata=_about(_choice(*_PROVIDERS), "what makes the cluster", choices=_PROVIDERS),
+        metadata=_about(
+            _choice(*_PROVIDERS),
+            "what makes the cluster; existing takes one that is there",
+            choices=_PROVIDERS,
+        ),
     )
     engine: Literal["auto", "docker", "podman"] = field(
         default="auto",
@@ -202,6 +212,54 @@ class Settings:
             _text,
             "the image that a node is made of",
             automatic="kindest/node where it can be pulled, else one that is built",
+        ),
+    )
+    kubeconfig: tuple[Path, ...] = field(
+        default=(),
+        metadata=_about(
+            path_list,
+            "kubeconfig of an existing cluster; it is read, never changed",
+            automatic="what kubectl reads: KUBECONFIG, ~/.kube/config, a pod's service account",
+        ),
+    )
+    context: str = field(
+        default="",
+        metadata=_about(
+            _text,
+            "context of an existing cluster",
+            automatic="the kubeconfig's current context",
+        ),
+    )
+    allowed_contexts: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            name_list,
+            "contexts of existing clusters that tests may run on: names or globs, with commas",
+            automatic="none, but for clusters that carry the label",
+        ),
+    )
+    registry: str = field(
+        default="",
+        metadata=_about(
+            registry_place,
+            "where images are pushed to for an existing cluster, as host:port/path",
+            automatic="none",
+        ),
+    )
+    pull_registry: str = field(
+        default="",
+        metadata=_about(
+            registry_place,
+            "the same place as the nodes of an existing cluster call it, as host:port/path",
+            automatic="as in registry",
+        ),
+    )
+    pull_secret: str = field(
+        default="",
+        metadata=_about(
+            namespaced_name,
+            "Secret of an existing cluster, as NAMESPACE/NAME, that its nodes pull images with",
+            automatic="none",
         ),
     )
     keep: Literal["never", "on-failure", "always"] = field(
@@ -376,7 +434,7 @@ class Settings:
             value = getattr(self, option.name)
             # the automatic value was looked for already: there is none
             nothing = "none" if option.name == "extra_ca" else option.default
-            text = nothing if value in (None, "") else _words(value, option.unit)
+            text = nothing if value in (None, "", ()) else _words(value, option.unit)
             rows.append(Row(option.name, text, self.source(option.name)))
         return tuple(rows)
 
@@ -413,6 +471,8 @@ def _words(value: Any, unit: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g} {unit}".strip()
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return str(value)
 
 

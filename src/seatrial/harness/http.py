@@ -166,7 +166,8 @@ class Http:
                 f"a probe has to go through the Service, not by a {endpoint.route.describe()}",
                 details="a port-forward leads to one pod and ends with it; no client would notice",
                 hint="k8s_http.service(…, route='node-port'), of a Service of type NodePort or "
-                "LoadBalancer",
+                "LoadBalancer;\n"
+                "on an existing cluster, where no node port is published: route='load-balancer'",
             )
         return ServiceProbe(
             f"{endpoint.url}/{path.lstrip('/')}",

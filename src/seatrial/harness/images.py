@@ -71,9 +71,7 @@ class ImageFactory:
                 builder=partial(choose_builder, builder, client, self.buildx),
                 progress=self.progress,
             )
-            if load:
-                self.cluster.load_image(image)
-        return image
+            return self.cluster.load_image(image) if load else image
 
 
 def _check(options: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from seatrial.core.errors import ApiError, ClusterError
 from seatrial.core.feed import wait_on
 from seatrial.core.model import Object, dig
 from seatrial.core.processes import OWNER_LABEL, ProcessId
+from seatrial.harness.tenant import Tenant
 from seatrial.kube import Objects
 from seatrial.manifests import MANAGED_BY, Namespaces, PodSecurity, ownership, wait_gone
 from seatrial.watch import Hub
@@ -37,6 +38,8 @@ class SessionNamespaces:
     objects: Objects
     hub: Hub
     session: str = field(default_factory=lambda: secrets.token_hex(4))
+    tenant: Tenant | None = None
+    """Where the cluster is somebody else's."""
     _going: list[Mapping[str, object]] = field(default_factory=list)
 
     def labels(self, test: str) -> Mapping[str, str]:
@@ -54,7 +57,11 @@ class SessionNamespaces:
         maker = replace(self._maker, pod_security=pod_security, annotations=annotations)
         name = maker.make(test)
         try:
+            if self.tenant is not None:
+                self.tenant.enter(name, self.labels(test))
             self._await_account(name)
+            if self.tenant is not None:
+                self.tenant.equip(name, self.labels(test))
         except BaseException:
             # a stream may have ended as well, or somebody has interrupted the wait
             self.delete(name)
@@ -63,6 +70,8 @@ class SessionNamespaces:
 
     def delete(self, name: str) -> None:
         """Ask for the namespace's deletion, with all that is in it."""
+        if self.tenant is not None:
+            self.tenant.leave(name)
         there = self.objects.get("v1", "Namespace", name)
         self._maker.delete(name)
         if there is not None:

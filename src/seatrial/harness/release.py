@@ -218,7 +218,11 @@ class Release:
         Every kind among them is watched before the first is applied; one that the release itself
         defines, before the first of its objects is. Not watched are Secrets, and kinds that the API
         server does not let be listed and watched.
+
+        Raises `ClusterError` with every right that is missing, where the cluster is not ours.
         """
+        kinds = [(manifest.kind, manifest.api_version) for manifest in self.manifests]
+        self.cluster.require_rights(kinds, namespace=self.namespace)
         for manifest in self.manifests:
             # a kind that is not known yet is defined by the release, or refused when it is applied
             with suppress(ConfigurationError):
@@ -358,11 +362,11 @@ class Release:
     def _watch(self, manifest: Manifest) -> None:
         """Open the streams for a kind. Raises `ConfigurationError` if there is none."""
         if self._is_watched(manifest.object):
-            self.cluster.hub.open(manifest.kind, manifest.api_version)
+            self.cluster.watch(manifest.kind, manifest.api_version, namespace=self.namespace)
         if companion := COMPANIONS.get(manifest.kind):
             # only makes the diagnosis better, and not everybody may look at it
             with suppress(ApiError):
-                self.cluster.hub.open(*companion)
+                self.cluster.watch(*companion, namespace=self.namespace)
 
     def _is_watched(self, obj: Object) -> bool:
         if obj["kind"] in UNWATCHED:

@@ -7,6 +7,7 @@ from seatrial.images.engine_image import Image, find
 from seatrial.images.loading import Loaded, Node, load, load_archive
 from seatrial.images.missing import configurations_of
 from seatrial.images.provenance import assert_runs
+from seatrial.images.pushing import Pushed, push
 
 __all__ = [
     "BUILDERS",
@@ -17,6 +18,7 @@ __all__ = [
     "Image",
     "Loaded",
     "Node",
+    "Pushed",
     "assert_runs",
     "build",
     "choose_builder",
@@ -24,4 +26,5 @@ __all__ = [
     "find",
     "load",
     "load_archive",
+    "push",
 ]

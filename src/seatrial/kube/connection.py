@@ -17,7 +17,6 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 import urllib3.exceptions
-import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.rest import RESTClientObject
 from kubernetes.config.config_exception import ConfigException
@@ -25,11 +24,13 @@ from kubernetes.config.kube_config import KubeConfigLoader
 
 from seatrial.core.errors import ApiError, ConfigurationError
 from seatrial.core.model import dig
+from seatrial.kube.credentials import client_log, follow_token_file, require_credentials
 from seatrial.kube.errors import refusal, unreachable
+from seatrial.kube.kubeconfig import Target, read
 from seatrial.kube.resources import Discovery
 from seatrial.kube.streaming import LineStream
 
-__all__ = ["Connection", "connect"]
+__all__ = ["Connection", "connect", "connect_to"]
 
 #: seconds for a connection to be made; a cluster on this machine answers in milliseconds
 CONNECT_TIMEOUT = 5.0
@@ -46,15 +47,19 @@ _READ_AGAIN = urllib3.Retry(total=1, connect=0, read=1, redirect=0, status=0, ot
 _loading = threading.Lock()
 
 
-def connect(kubeconfig: Path, context: str | None = None) -> Connection:
+def connect(
+    kubeconfig: Path, context: str | None = None, *, scratch: Path | None = None
+) -> Connection:
     """A connection to the cluster of `context`, or of the file's current context.
 
     The file is read and never written. Nothing is sent yet. A proxy from the environment is used
-    as the client does, but never for an address of this machine.
+    as the client does, but never for an address of this machine. `scratch`: the folder for files
+    with the certificates and keys that TLS needs; by default the system's for temporary files.
 
-    Raises `ConfigurationError` when the file cannot be used.
+    Raises `ConfigurationError` when the file cannot be used, and when it names a program that gets
+    the credentials, and that gave none.
     """
-    document = _read(kubeconfig)
+    document = read(kubeconfig)
     contexts = [dig(one, "name", default="") for one in dig(document, "contexts", default=[])]
     wanted = context or dig(document, "current-context", default="")
     if wanted not in contexts:
@@ -64,23 +69,41 @@ def connect(kubeconfig: Path, context: str | None = None) -> Connection:
             else f"the kubeconfig {kubeconfig} has no current context",
             hint=f"it has: {', '.join(contexts) or 'none'}",
         )
+    return _connected(document, wanted, kubeconfig.resolve().parent, str(kubeconfig), scratch)
+
+
+def connect_to(target: Target, *, scratch: Path) -> Connection:
+    """A connection to one context of somebody's kubeconfig; see `connect`."""
+    # its paths are absolute
+    return _connected(target.document, target.context, Path("/"), target.source, scratch)
+
+
+def _connected(
+    document: Any, context: str, folder: Path, shown: str, scratch: Path | None
+) -> Connection:
     configuration = Configuration()
     loader: Any = KubeConfigLoader  # its constructor has no annotations
+    user = _entry_of(document, context, "user")
     try:
-        with _loading:
+        with _loading, client_log() as said:
             loader(
                 config_dict=document,
-                active_context=wanted,
-                config_base_path=str(kubeconfig.resolve().parent),
+                active_context=context,
+                config_base_path=str(folder),
+                temp_file_path=str(scratch) if scratch else None,
             ).load_and_set(configuration)
     except (ConfigException, OSError, ValueError) as error:
         raise ConfigurationError(
-            f"the kubeconfig {kubeconfig} cannot be used: {' '.join(str(error).split())}"
+            f"the kubeconfig {shown} cannot be used: {' '.join(str(error).split())}"
         ) from error
+    require_credentials(configuration, user, said, shown)
+    if named := user.get("tokenFile"):
+        follow_token_file(configuration, folder / str(named))
     configuration.connection_pool_maxsize = POOL_SIZE
     # a watch that a router between here and a remote cluster has forgotten is found dead this way
     configuration.keep_alive = True
-    if _is_loopback(configuration.host) and not _proxy_of(document, wanted):
+    proxied = _entry_of(document, context, "cluster").get("proxy-url")
+    if _is_loopback(configuration.host) and not proxied:
         configuration.proxy = None
     return Connection(ApiClient(configuration))
 
@@ -244,28 +267,15 @@ class Connection:
         return {"Accept": accept, "User-Agent": self._client.user_agent, **tokens}
 
 
-def _read(kubeconfig: Path) -> Any:
-    try:
-        document = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"the kubeconfig {kubeconfig} cannot be read: {error.strerror}"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the kubeconfig {kubeconfig} is not YAML") from error
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"the kubeconfig {kubeconfig} is empty, or no kubeconfig")
-    return document
-
-
-def _proxy_of(document: Any, context: str) -> str:
-    """The proxy that the kubeconfig itself asks for."""
+def _entry_of(document: Any, context: str, kind: str) -> Mapping[str, Any]:
+    """The `cluster` or the `user` that a context names."""
     named = {
         section: {one["name"]: one for one in dig(document, section, default=[])}
-        for section in ("contexts", "clusters")
+        for section in ("contexts", f"{kind}s")
     }
-    cluster = dig(named, "contexts", context, "context", "cluster", default="")
-    return str(dig(named, "clusters", cluster, "cluster", "proxy-url", default=""))
+    name = dig(named, "contexts", context, "context", kind, default="")
+    found: Mapping[str, Any] = dig(named, f"{kind}s", name, kind, default={})
+    return found
 
 
 def _is_loopback(host: str) -> bool:

@@ -16,7 +16,17 @@ from urllib.parse import quote
 from seatrial.core.errors import ApiError, ConfigurationError
 from seatrial.core.model import dig
 
-__all__ = ["Discovery", "Resource"]
+__all__ = ["Discovery", "Resource", "conventional"]
+
+#: Kubernetes' own kinds that live in no namespace, and that manifests bring
+_CLUSTER_KINDS = frozenset({
+    "APIService", "CSIDriver", "CertificateSigningRequest", "ClusterRole", "ClusterRoleBinding",
+    "ClusterTrustBundle", "CustomResourceDefinition", "DeviceClass", "FlowSchema", "IngressClass",
+    "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
+    "Namespace", "Node", "PersistentVolume", "PriorityClass", "PriorityLevelConfiguration",
+    "RuntimeClass", "ServiceCIDR", "StorageClass", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttributesClass",
+})  # fmt: skip
 
 
 class GetJson(Protocol):
@@ -50,6 +60,31 @@ class Resource:
             parts += ["namespaces", namespace]
         parts += [self.plural, name, subresource]
         return "".join(f"/{quote(part, safe='')}" for part in parts if part)
+
+
+def conventional(kind: str, api_version: str) -> Resource:
+    """What a kind is most likely served as, for where no API server can be asked.
+
+    The plural is by the rules of English, which Kubernetes' own kinds follow. A kind that is not
+    Kubernetes' own is taken to live in a namespace.
+    """
+    group, _, version = api_version.rpartition("/")
+    name = kind.lower()
+    if name.endswith("s"):
+        # Endpoints is its own plural
+        plural = name if name == "endpoints" else f"{name}es"
+    elif name.endswith("y") and name[-2:-1] not in "aeiou":
+        plural = f"{name[:-1]}ies"
+    else:
+        plural = f"{name}s"
+    return Resource(
+        group=group,
+        version=version,
+        kind=kind,
+        plural=plural,
+        namespaced=kind not in _CLUSTER_KINDS,
+        verbs=frozenset({"create", "delete", "get", "list", "patch", "watch"}),
+    )
 
 
 class Discovery:

@@ -55,7 +55,7 @@ def k8s_cluster(
     with loudly(request.config):
         progress = progress_of(request.config)
         sharing.heed_signals(request.config)
-        provided = provision(k8s_settings, progress)
+        provided = provision(k8s_settings, progress, k8s_cluster_options)
         options = provided.options(**k8s_cluster_options)
         handle = sharing.join(request.config, provided.provider, options)
     cluster = Cluster(
@@ -70,7 +70,7 @@ def k8s_cluster(
     )
     try:
         yield cluster
-        if sharing.will_be_kept(request.session):
+        if cluster.tenancy is not None or sharing.will_be_kept(request.session):
             cluster.await_deleted()
     finally:
         cluster.close()

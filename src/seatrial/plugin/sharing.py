@@ -86,6 +86,9 @@ def join(config: pytest.Config, provider: Provider, options: ClusterOptions) -> 
     from seatrial.cluster import Sharing
 
     settings, stay = settings_of(config), _stay(config)
+    if settings.provider == "existing":
+        # somebody else's: there is nothing to make for the others, and nothing to remove
+        return provider.ensure(options, progress_of(config))
     sharing = Sharing(provider, settings.state_dir)
     stay.joined[options.name] = sharing
     return sharing.join(options, progress_of(config), stay.run, keep=settings.keep != "never")

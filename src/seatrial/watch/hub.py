@@ -153,6 +153,26 @@ class Hub:
                 self._lasting.append(view)
             return view
 
+    def leave(self, namespace: str) -> None:
+        """End the streams of one namespace, which is given up; its objects count as gone.
+
+        Streams that see all namespaces go on, and what they tell of this one with them.
+        """
+        with self._changed:
+            left = [each for each in self._streams.values() if each.scope.namespace == namespace]
+            snapshot = self._shelf.snapshot()
+            for stream in left if namespace else ():
+                gap = Delta(Change.GAP, note=f"{stream.scope} are not watched any more")
+                kind = stream.scope.resource.kind
+                for delta in (
+                    gap, *(Delta(Change.DELETED, obj) for obj in snapshot.all(kind, namespace))
+                ):  # fmt: skip
+                    self._record(stream, delta)
+                del self._streams[stream.scope]
+                self._listed.discard(stream)
+                stream.stop()
+            self._changed.notify_all()
+
     def close(self) -> None:
         """End all streams, within a second; what they brought stays readable."""
         with self._changed:

@@ -7,6 +7,7 @@ import yaml
 
 from seatrial.cluster import FIRST_NODE_PORT, ClusterOptions, HostFacts
 from seatrial.cluster.kind_config import conflist, kind_config
+from seatrial.core.errors import ConfigurationError
 
 GOOD = HostFacts(cgroup_version=2, sys_resource=True)
 
@@ -133,3 +134,59 @@ def test_the_pod_network_uses_only_plugins_that_are_in_our_node_image():
     network = json.loads(conflist("10.244.1.0/24"))
     used = {plugin["type"] for plugin in network["plugins"]} | {"host-local"}
     assert used <= {"ptp", "loopback", "host-local", "portmap"}
+
+
+def test_feature_gates_are_those_of_all_components():
+    assert config_of(feature_gates={"A": True, "B": False})["featureGates"] == {
+        "A": True, "B": False
+    }  # fmt: skip
+
+
+def test_folders_are_mounted_into_every_node():
+    mount = {"hostPath": "/data", "containerPath": "/data", "readOnly": True}
+    nodes = config_of(workers=2, extra_mounts=[mount])["nodes"]
+    assert [node["extraMounts"] for node in nodes] == [[mount]] * 3
+
+
+def test_further_ports_are_published_on_this_machine_alone_unless_they_say_otherwise():
+    web = {"containerPort": 80, "hostPort": 8080}
+    everybody = {"containerPort": 81, "hostPort": 8081, "listenAddress": "10.0.0.1"}
+    nodes = config_of(workers=1, node_ports=1, port_mappings=[web, everybody])["nodes"]
+    assert nodes[0]["extraPortMappings"] == [
+        {**web, "listenAddress": "127.0.0.1"},
+        everybody,
+        {"containerPort": 30000, "hostPort": -1, "listenAddress": "127.0.0.1"},
+    ]
+    assert "extraPortMappings" not in nodes[1]
+
+
+OWN = """
+kind: Cluster
+networking: {podSubnet: 10.100.0.0/16, disableDefaultCNI: false}
+featureGates: {A: false, C: true}
+kubeadmConfigPatches: ["kind: ClusterConfiguration"]
+nodes:
+  - {role: worker, labels: {zone: a}}
+  - {role: control-plane, extraPortMappings: [{containerPort: 90}]}
+"""
+
+
+def test_a_configuration_of_the_users_own_is_what_all_is_put_into():
+    config = config_of(
+        HostFacts(1, True), own_network=True, config=OWN, node_ports=1, feature_gates={"A": True}
+    )
+    assert config["networking"] == {
+        "apiServerAddress": "127.0.0.1", "podSubnet": "10.100.0.0/16", "disableDefaultCNI": True
+    }  # fmt: skip
+    assert config["featureGates"] == {"A": True, "C": True}
+    own, ours = config["kubeadmConfigPatches"]
+    assert own == "kind: ClusterConfiguration"
+    assert "failCgroupV1" in ours
+    worker, control_plane = config["nodes"]
+    assert worker == {"role": "worker", "labels": {"zone": "a"}}
+    assert [each["containerPort"] for each in control_plane["extraPortMappings"]] == [90, 30000]
+
+
+def test_a_configuration_without_a_control_plane_is_refused():
+    with pytest.raises(ConfigurationError, match="has no control plane"):
+        config_of(config="nodes: [{role: worker}]")

@@ -1,5 +1,8 @@
 """What a cluster may be called and made of, and how two wishes differ."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from seatrial.cluster import ClusterOptions
@@ -45,3 +48,53 @@ def test_each_difference_is_named_with_both_values():
     made = ClusterOptions(kubernetes="1.36.3", workers=2, node_image="old")
     wanted = ClusterOptions(kubernetes="1.37.2", workers=0, node_image="old")
     assert made.differences(wanted) == ["kubernetes: '1.36.3', not '1.37.2'", "workers: 2, not 0"]
+
+
+def test_nodes_and_kubernetes_version_are_other_words():
+    options = ClusterOptions(nodes=3, kubernetes_version="v1.36.3")
+    assert options == ClusterOptions(workers=2, kubernetes="1.36.3")
+    assert ClusterOptions(nodes=3, workers=2).workers == 2
+    assert ClusterOptions(nodes=1).workers == 0
+
+
+def test_two_words_for_one_thing_must_agree():
+    with pytest.raises(ConfigurationError, match="nodes=3 and workers=1 contradict each other"):
+        ClusterOptions(nodes=3, workers=1)
+
+
+def test_a_configuration_is_read_from_its_file(tmp_path):
+    file = tmp_path / "kind.yaml"
+    file.write_text("kind: Cluster\nnetworking: {ipFamily: dual}\n")
+    options = ClusterOptions(config_file=file)
+    assert options.own_config == {"kind": "Cluster", "networking": {"ipFamily": "dual"}}
+    # what is in it counts, not where it is
+    assert options == ClusterOptions(config=file.read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("a: [", "the configuration of kind is not YAML"),
+        ("- a", "the configuration of kind is none"),
+        ("kind: Pod", "the configuration of kind is none"),
+        ("nodes: [{role: worker}]", "both the configuration of kind and the options say"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(text, cause):
+    with pytest.raises(ConfigurationError, match=cause):
+        ClusterOptions(config=text, workers=1)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match=f"{tmp_path}/gone cannot be read"):
+        ClusterOptions(config_file=tmp_path / "gone")
+
+
+def test_what_was_written_down_equals_what_is_wanted():
+    options = ClusterOptions(
+        workers=2, feature_gates={"A": True}, config="kind: Cluster",
+        extra_mounts=({"hostPath": "/a", "containerPath": "/b"},),
+        port_mappings=[{"containerPort": 80, "hostPort": 8080}],
+    )  # fmt: skip
+    assert ClusterOptions(**json.loads(json.dumps(asdict(options)))) == options
+    assert options.differences(ClusterOptions(workers=2)) != []

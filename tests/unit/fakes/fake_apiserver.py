@@ -27,6 +27,9 @@ import yaml
 
 TIMEOUT = 10.0
 
+MAY_I = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
 RESOURCES = {
     "v1": [
         ("Namespace", "namespaces", False),
@@ -91,6 +94,9 @@ class FakeApiServer:
         self.resources = {version: list(kinds) for version, kinds in RESOURCES.items()}
         self.texts: dict[str, str] = {"/readyz": "ok"}
         self.gate: dict[str, threading.Event] = {}
+        #: what an access review answers to its resourceAttributes
+        self.allows: Callable[[dict[str, str]], bool] = lambda _: True
+        self.account = "system:serviceaccount:ci:seatrial"
         #: bytes per chunk of a watch; 0 for one chunk per line
         self.chunk = 0
         handler = type("Handler", (_Handler,), {"fake": self})
@@ -458,6 +464,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST_(self, request: Seen) -> None:
         fake = self.fake
+        if request.path == MAY_I:
+            allowed = fake.allows(request.body["spec"]["resourceAttributes"])
+            self.answer(201, {"status": {"allowed": allowed}})
+            return
+        if request.path == WHO_AM_I:
+            self.answer(201, {"status": {"userInfo": {"username": fake.account}}})
+            return
         kind, namespace, _ = fake.place(request.path)
         meta = dict(request.body["metadata"])
         if namespace:

@@ -26,6 +26,7 @@ class Handle:
     provider: str = "kind"
     nodes: tuple = ()
     published: dict[int, int] = field(default_factory=dict)
+    tenancy: object = None
 
     def host_port(self, node_port):
         return self.published.get(node_port)
@@ -42,7 +43,7 @@ class FakeHub(ScriptedFeed):
         self.opened = set()
         self.discovery = FakeDiscovery(self.clock)
 
-    def open(self, kind, api_version=None):
+    def open(self, kind, api_version=None, *, namespace=""):
         self.discovery.find(kind, api_version)
         if kind in self.refusals:
             raise self.refusals[kind]

@@ -34,6 +34,7 @@ class Cluster:
     def load_image(self, image):
         assert self.locked, "another session may build and load the same"
         self.loaded.append(image)
+        return image
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ ONE, TWO = ImageKit(LayerKit(a=b"1")), ImageKit(LayerKit(a=b"1"), LayerKit(a=b"2
 
 
 class Handle:
-    name, provider = "sea", "kind"
+    name, provider, tenancy = "sea", "kind", None
 
     def __init__(self, *nodes):
         self.nodes = nodes

@@ -51,6 +51,7 @@ class Handle:
     kubeconfig_path: Path
     provider: str = "kind"
     nodes: tuple = ()
+    tenancy: object = None
 
     def host_port(self, node_port):
         return None

@@ -50,9 +50,13 @@ def test_an_unknown_version_is_an_error_that_names_the_known_ones():
 # --- the Go modules
 
 
-@pytest.mark.parametrize("name", sorted(Recipe(VERSION).builds))
-def test_every_build_is_pinned_by_go_mod_and_go_sum(name):
-    build = Recipe(VERSION).builds[name]
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [(VERSION, name) for name in sorted(Recipe(VERSION).builds)]
+    + [(version, "kubernetes") for version in known_versions()[:-1]],
+)
+def test_every_build_is_pinned_by_go_mod_and_go_sum(version, name):
+    build = Recipe(version).builds[name]
     files = {path.name: path for path in build.sources}
     assert len(files) == len(build.sources), "two files of one name would be one in the build"
     assert {"go.mod", "go.sum"} <= set(files)
@@ -86,9 +90,14 @@ def test_kubernetes_is_stamped_with_its_version_and_with_no_day():
     assert "version.buildDate=1970-01-01T00:00:00Z" in flags
 
 
-def test_kubernetes_is_of_the_version_that_the_image_says_it_is():
-    go_mod = next(p for p in Recipe(VERSION).kubernetes_build.sources if p.name == "go.mod")
-    assert f"k8s.io/kubernetes v{VERSION}" in go_mod.read_text()
+@pytest.mark.parametrize("version", known_versions())
+def test_kubernetes_is_of_the_version_that_the_image_says_it_is(version):
+    go_mod = next(p for p in Recipe(version).kubernetes_build.sources if p.name == "go.mod")
+    assert f"k8s.io/kubernetes v{version}" in go_mod.read_text()
+
+
+def test_the_versions_that_are_looked_after_by_kubernetes_can_be_built():
+    assert known_versions() == ("1.34.4", "1.35.4", "1.36.3", "1.37.2")
 
 
 # --- the key

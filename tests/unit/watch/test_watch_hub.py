@@ -735,3 +735,41 @@ def test_closing_ends_an_opening_that_waits(fake, connection, monkeypatch):
     thread.join(TIMEOUT)
     gate.set()
     assert caught == ["pods cannot be watched any more: the hub is closed"]
+
+
+def test_a_namespace_that_is_left_is_watched_no_more_and_the_rest_is(fake, hub):
+    for namespace in ("mine", "other"):
+        fake.put(pod("web", namespace=namespace))
+        hub.open("Pod", "v1", namespace=namespace)
+    fake.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "sea"}})
+    hub.open("Node", "v1")
+    fake.wait_for_watches(3)
+    hub.leave("mine")
+    assert told(hub.view("mine"), "Pod") == ["LISTED web Pending", "GAP", "DELETED web Pending"]
+    assert hub.records()[-2].note == "pods in mine are not watched any more"
+    assert [each["metadata"]["namespace"] for each in hub.snapshot().all("Pod")] == ["other"]
+    fake.put(pod("more", namespace="mine"))
+    fake.put(pod("more", namespace="other"))
+    until(hub, lambda: hub.snapshot().get("Pod", "more", "other"))
+    assert hub.snapshot().get("Pod", "more", "mine") is None
+    assert hub.snapshot().get("Node", "sea")
+    hub.check()
+
+
+def test_a_namespace_may_be_entered_again(fake, hub):
+    fake.put(pod("web", namespace="mine"))
+    hub.open("Pod", "v1", namespace="mine")
+    hub.leave("mine")
+    hub.leave("mine")
+    hub.open("Pod", "v1", namespace="mine")
+    # the list tells of what the hub took for gone
+    fake.put(pod("web", "Running", namespace="mine"))
+    until(hub, lambda: hub.snapshot().get("Pod", "web", "mine"))
+
+
+def test_streams_of_all_namespaces_are_not_left(fake, hub):
+    fake.put(pod("web", namespace="mine"))
+    hub.open("Pod", "v1")
+    hub.leave("")
+    hub.leave("mine")
+    assert hub.snapshot().get("Pod", "web", "mine")
