@@ -9,8 +9,19 @@ import yaml
 
 
 @pytest.fixture(scope="session")
-def k8s_cluster_options():
-    return {"nodes": 3}
+def k8s_cluster_options(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "file").write_text("from this machine")
+    config = folder.with_name("kind.yaml")
+    config.write_text("kind: Cluster\nnetworking: {podSubnet: 10.200.0.0/16}\n")
+    return {
+        "nodes": 3,
+        "config_file": config,
+        "feature_gates": {"AllAlpha": False},
+        "extra_mounts": [{"hostPath": str(folder), "containerPath": "/shared", "readOnly": True}],
+        # the engine picks the port
+        "port_mappings": [{"containerPort": 31999, "hostPort": -1}],
+    }
 
 
 @pytest.fixture

@@ -48,6 +48,19 @@ def test_there_are_a_control_plane_and_two_workers(k8s_cluster):
     assert ready == "True True True"
 
 
+def test_the_cluster_is_made_of_what_its_options_say(k8s_cluster):
+    for node in k8s_cluster.nodes:
+        assert node.exec(["cat", "/shared/file"]).strip() == "from this machine"
+    server = k8s_cluster.kubectl(
+        "get", "pods", "--namespace=kube-system", "--selector=component=kube-apiserver",
+        "--output=jsonpath={.items[*].spec.containers[*].command}",
+    )  # fmt: skip
+    assert "--feature-gates=AllAlpha=false" in server
+    assert k8s_cluster.handle.host_port(31999)
+    ranges = k8s_cluster.kubectl("get", "nodes", "--output=jsonpath={.items[*].spec.podCIDR}")
+    assert all(each.startswith("10.200.") for each in ranges.split())
+
+
 def test_pods_are_spread_and_reach_each_other_and_the_service(
     k8s_cluster, k8s_deploy, k8s_image, k8s_http, spread, workers
 ):
