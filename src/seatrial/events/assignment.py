@@ -5,7 +5,7 @@ Sets of places are `int`s used as bit sets, as in `seatrial.events.precedence`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
@@ -38,7 +38,7 @@ def sharing(variables: Iterable[int], domains: Sequence[int]) -> list[list[int]]
 
 
 def distinct(
-    domains: Sequence[int], variables: Sequence[int]
+    domains: Sequence[int] | Mapping[int, int], variables: Sequence[int]
 ) -> tuple[dict[int, int], Sequence[int]]:
     """A different place of its domain for each of the variables, early ones first.
 

@@ -80,6 +80,11 @@ class Slot:
         return (self.leaf, *self.others)
 
     @property
+    def single_leaves(self) -> tuple[Slot, ...]:
+        """The slot as it is for each of its leaves alone."""
+        return tuple(replace(self, leaf=leaf, others=()) for leaf in self.leaves)
+
+    @property
     def reason(self) -> str:
         """What is expected, for a person."""
         return " or ".join(dict.fromkeys(leaf.reason for leaf in self.leaves))

@@ -153,6 +153,15 @@ class Matcher:
                 for slot, all_seen in zip(picked, seen, strict=True)
             ],
             seen=seen,
+            leaves=[
+                tuple(
+                    self._bits(precedence, each, self.candidates(each))
+                    for each in slot.single_leaves
+                )
+                if slot.others
+                else (all_seen,)
+                for slot, all_seen in zip(picked, seen, strict=True)
+            ],
             befores=[
                 [position[before] for before in sorted(slot.after) if before in position]
                 for slot in picked

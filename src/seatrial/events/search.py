@@ -20,7 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import reduce
+from itertools import islice, product
+from operator import and_
 
 from seatrial.core.errors import ConfigurationError
 from seatrial.events.assignment import distinct, sharing
@@ -40,6 +42,9 @@ class Problem:
     """The places that each of them may have, as a bit set."""
     seen: list[int]
     """The places whose occurrence matches, in time or not: did what is optional occur?"""
+    leaves: list[tuple[int, ...]]
+    """The same, leaf by leaf: of a slot that several leaves may have, one of them is its reading,
+    and what matches the others alone is left for somebody else."""
     befores: list[list[int]]
     """The variables that come before each of them."""
     gates: list[tuple[Gate, ...]]
@@ -137,8 +142,9 @@ class Search:
         """A fit, or the branches that are to be looked at instead, the best one last."""
         options = branch.options
         possible = [v for v in part.variables if not self.choices.dead(options, v)]
+        surely = {v: self._in_any_reading(v, branch.domains[v]) for v in possible}
         if any(
-            self.choices.surely_left_out(options, choice) and self._occurred(choice, possible)
+            self.choices.surely_left_out(options, choice) and self._occurred(choice, surely)
             for choice in part.unsure
         ):
             return None, []
@@ -153,11 +159,12 @@ class Search:
                 more = self._split_choice(branch, conflict)
                 return None, more or list(self._split(branch, fit, *conflict))
             fit = matching
-        if any(
-            self.choices.left_out(options, choice) and self._occurred(choice, taken)
-            for choice in part.unsure
+        left_out = [choice for choice in part.unsure if self.choices.left_out(options, choice)]
+        if left_out and not any(
+            all(not self._occurred(choice, reading) for choice in left_out)
+            for reading in self._readings(fit)
         ):
-            return None, self._split_choice(branch, taken)
+            return None, self._split_choice(branch, taken) or self._split_leaves(branch, taken)
         return fit, []
 
     # ---- narrowing
@@ -313,17 +320,47 @@ class Search:
             and other not in self.chain
         )
 
+    def _split_leaves(self, branch: _Branch, variables: Sequence[int]) -> list[_Branch]:
+        """Branches on which leaf a slot stands for, where that is open."""
+        for variable in variables:
+            domain, leaves = branch.domains[variable], self.problem.leaves[variable]
+            if len(leaves) > 1 and all(domain & ~leaf for leaf in leaves):
+                return [
+                    branch.with_domains({variable: domain & leaf})
+                    for leaf in reversed(leaves)
+                    if domain & leaf
+                ]
+        return []
+
     # ---- what is optional
+
+    def _in_any_reading(self, variable: int, domain: int) -> int:
+        """What matches, whichever of its leaves the slot stands for."""
+        return reduce(
+            and_, [leaf for leaf in self.problem.leaves[variable] if leaf & domain] or [0]
+        )
+
+    def _readings(self, fit: Mapping[int, int]) -> Iterator[dict[int, int]]:
+        """What matches each variable, for each way to say which leaves these places stand for."""
+        ways = [
+            [leaf for leaf in self.problem.leaves[variable] if leaf >> place & 1]
+            for variable, place in fit.items()
+        ]
+        for reading in product(*ways):
+            yield dict(zip(fit, reading, strict=True))
 
     def _settle_optionals(self, whole: _Branch) -> list[int]:
         """Forbid to leave out what occurred whatever else is taken; gives what is not settled."""
         unsure: list[int] = []
         if not self.choices.optionals:
             return unsure
-        seen = self.problem.seen
+        seen, leaves = self.problem.seen, self.problem.leaves
         enough: set[int] = set()
         for together in sharing(range(len(seen)), seen):
-            if distinct(seen, together)[0]:
+            # of one that competes with nobody it is the same, whatever it stands for
+            alone = len(together) == 1
+            surely = [s if alone else reduce(and_, of) for s, of in zip(seen, leaves, strict=True)]
+            if distinct(surely, together)[0]:
                 enough.update(together)
         for choice in sorted(self.choices.optionals):
             readings = list(islice(self.choices.readings(choice), 2))
@@ -333,11 +370,15 @@ class Search:
                 unsure.append(choice)
         return unsure
 
-    def _occurred(self, choice: int, taken: Sequence[int]) -> bool:
-        """Is there enough for what is optional beside what is taken, whatever the order?"""
+    def _occurred(self, choice: int, taken: Mapping[int, int]) -> bool:
+        """Is there enough for what is optional beside what is taken, whatever the order?
+
+        `taken` has the places that match each variable, as it is read there.
+        """
         for reading in self.choices.readings(choice):
             self._count()
-            if distinct(self.problem.seen, [*taken, *reading])[0]:
+            seen = {**taken, **{variable: self.problem.seen[variable] for variable in reading}}
+            if distinct(seen, [*taken, *reading])[0]:
                 return True
         return False
 

@@ -37,6 +37,24 @@ def chain(reasons, on=X, pace=10.0):
 # ---- optional
 
 
+def test_what_another_leaf_stands_for_is_not_left_for_an_optional():
+    # the A is what one_of stands for, so none is left that the second could have missed
+    events = chain(["A", "B"])
+    assert fit(in_order(optional(one_of("A", "B")), optional("A")), events) == [0, None]
+    # there is a second A, and it came too late
+    late = chain(["A", "B", "C", "A"])
+    assert fit(in_order(optional(one_of("A", "B")), optional("A"), "C"), late) is None
+
+
+def test_what_one_of_stands_for_is_sought_where_the_first_try_leaves_something_over():
+    events = chain(["B", "C", "A"])
+    # as B it would leave an A over, which came after C; there is no other way
+    assert fit(in_order(one_of("A", "B"), optional("A"), "C"), events) is None
+    # as A, none is over
+    either = [*chain(["B", "A"]), *chain(["A"], "Pod/y")]
+    assert fit(any_order(one_of("A", "B"), optional("A"), optional("A")), either) is not None
+
+
 def test_what_is_optional_may_be_there_or_not():
     assert fit(PULL, chain(["Scheduled", "Pulling", "Pulled"])) == [0, 1, 2]
     assert fit(PULL, chain(["Scheduled", "Pulled"])) == [0, None, 1]

@@ -181,7 +181,15 @@ def test_a_command_that_takes_too_long_is_killed_and_its_output_shown():
     assert not is_alive(int(caught.value.output))
 
 
-def test_an_interrupt_leaves_no_child():
+@pytest.fixture
+def interruptible():
+    """A shell has what it starts in the background ignore SIGINT, and so us as well."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_leaves_no_child(interruptible):
     pids = []
 
     def interrupt(line):
