@@ -13,6 +13,13 @@ import pytest
 
 pytestmark = pytest.mark.alone
 
+#: pytest; a shell has what it starts in the background ignore SIGINT, and so all that comes of it
+HEEDING = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
 #: seconds for a session to get as far as its first container, and for it to end
 PATIENCE = 120
 
@@ -42,7 +49,7 @@ def session(environment, tmp_path):
     (tmp_path / "tmp").mkdir()
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_it.py").write_text("def test_it(k8s_cluster): pass\n")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_it.py"]
+    command = [sys.executable, "-c", HEEDING, "-p", "no:cacheprovider", "test_it.py"]
     with (tmp_path / "log").open("w") as log:
         running = subprocess.Popen(
             command, cwd=tmp_path, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
