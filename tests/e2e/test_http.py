@@ -9,7 +9,9 @@ import pytest
 from pod_routes import keep_inside
 
 from seatrial import HttpExpectationError, NotReadyError
+from seatrial.core.clock import Deadline
 from seatrial.core.errors import ConfigurationError
+from seatrial.core.feed import wait_on
 from seatrial.core.model import dig
 from seatrial.manifests import Patch
 
@@ -86,11 +88,16 @@ def test_a_port_forward_outlives_its_pod(release, k8s_http, k8s_cluster, k8s_eve
         k8s_cluster.kubectl(
             "delete", "pod", first, f"--namespace={release.namespace}", "--wait=false"
         )
+        hub = k8s_cluster.hub
+        gone = wait_on(
+            hub,
+            lambda: first not in names(release.pods()) or None,
+            Deadline.after(20, hub.clock),
+        )
+        assert gone, "the streams tell of the deletion"
         # a POST is never sent twice: it would fail if the old way had been tried first
         assert endpoint.post("/").status_code == 405
-        second = names(release.pods())
-        assert first not in second
-        assert any(name in endpoint.get("/").text for name in second)
+        assert any(name in endpoint.get("/").text for name in names(release.pods()))
 
 
 def test_a_port_forward_outlives_a_pod_that_is_killed(release, k8s_http, k8s_cluster):
