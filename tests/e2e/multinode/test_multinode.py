@@ -100,6 +100,8 @@ def test_a_drained_node_is_left_without_a_failed_request(
         pod["metadata"]["name"] for pod in release.pods() if pod["spec"]["nodeName"] == leaving
     )
     endpoint = k8s_http.service("flask", port=5000, route="node-port")
+    # kube-proxy hears of ready pods a moment later than we do
+    endpoint.wait_for("/")
     try:
         with k8s_http.probe(endpoint, rate=20) as probe:
             k8s_cluster.kubectl("drain", leaving, "--ignore-daemonsets", "--timeout=90s")
