@@ -142,12 +142,11 @@ class Search:
         """A fit, or the branches that are to be looked at instead, the best one last."""
         options = branch.options
         possible = [v for v in part.variables if not self.choices.dead(options, v)]
-        surely = {v: self._in_any_reading(v, branch.domains[v]) for v in possible}
-        if any(
-            self.choices.surely_left_out(options, choice) and self._occurred(choice, surely)
-            for choice in part.unsure
-        ):
-            return None, []
+        sure = [choice for choice in part.unsure if self.choices.surely_left_out(options, choice)]
+        if sure:
+            surely = {v: self._in_any_reading(v, branch.domains[v]) for v in possible}
+            if any(self._occurred(choice, surely) for choice in sure):
+                return None, []
         taken = [v for v in possible if self.choices.supposed(options, v)]
         fit = {variable: first_of(branch.domains[variable]) for variable in taken}
         conflict = self._conflict(fit)
@@ -356,11 +355,10 @@ class Search:
             return unsure
         seen, leaves = self.problem.seen, self.problem.leaves
         enough: set[int] = set()
+        surely = [reduce(and_, of) for of in leaves]
         for together in sharing(range(len(seen)), seen):
             # of one that competes with nobody it is the same, whatever it stands for
-            alone = len(together) == 1
-            surely = [s if alone else reduce(and_, of) for s, of in zip(seen, leaves, strict=True)]
-            if distinct(surely, together)[0]:
+            if distinct(surely if len(together) > 1 else seen, together)[0]:
                 enough.update(together)
         for choice in sorted(self.choices.optionals):
             readings = list(islice(self.choices.readings(choice), 2))
