@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OWNER_LABEL", "ProcessId", "Run", "is_leftover", "temporary_prefix"]
+__all__ = ["OWNER_LABEL", "PROC", "ProcessId", "Run", "is_leftover", "stat_of", "temporary_prefix"]
 
 #: on what the engine holds for a process of ours: which one, as JSON
 OWNER_LABEL = "seatrial.dev/owner"
@@ -146,13 +146,20 @@ def _space_number(process: ProcessId) -> str:
     return "".join(filter(str.isdigit, process.space))
 
 
+def stat_of(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the process's name: its state is the first, proc(5).
+
+    Raises `OSError` or `ValueError` if there is no such process.
+    """
+    # the name stands in brackets, and may itself hold brackets and blanks
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+
+
 def _started(pid: int) -> int | None:
     try:
-        text = (PROC / str(pid) / "stat").read_text()
+        fields = stat_of(pid)
     except (OSError, ValueError):
         return None
-    # the second field is the name in brackets, which may itself hold brackets and blanks
-    fields = text.rpartition(")")[2].split()
     # a zombie has ended, and only its parent has not asked yet
     return None if fields[0] in "ZX" else int(fields[19])
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from seatrial.core.errors import CommandError, EngineError
 from seatrial.core.processes import temporary_prefix
-from seatrial.core.progress import Progress
+from seatrial.core.progress import Progress, Step
 from seatrial.setup import debian
 from seatrial.setup.daemon import Daemon
 from seatrial.tools import engine, podman
@@ -85,19 +86,15 @@ def _ensure_podman(progress: Progress, state_dir: Path) -> None:
                 "`seatrial setup --engine podman` again",
             )
         with progress.step("installing podman from Debian's packages") as step:
-            debian.apt_update(on_line=step.line)
-            known = [name for name in PODMAN_PACKAGES if debian.has_package(name)]
-            debian.apt_install(known or ["podman"], on_line=step.line)
+            _install_known(PODMAN_PACKAGES, "podman", step)
     _start_podman(progress, state_dir)
 
 
 def _install(packages: list[str], progress: Progress, system: debian.Release, mirror: str) -> None:
     with progress.step(f"installing {', '.join(packages)} from Debian's packages") as step:
         if system.codename != OLD_SUITE:
-            # a fresh machine has no lists yet; older suites have the command in docker.io itself
-            debian.apt_update(on_line=step.line)
-            known = [name for name in packages if debian.has_package(name)]
-            debian.apt_install(known or ["docker.io"], on_line=step.line)
+            # older suites have the command in docker.io itself
+            _install_known(packages, "docker.io", step)
             return
         with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
             fetched = debian.foreign_packages(
@@ -109,6 +106,14 @@ def _install(packages: list[str], progress: Progress, system: debian.Release, mi
             )
             # containerd, runc and iptables come from the machine's own suite
             debian.apt_install([str(package) for package in fetched], on_line=step.line)
+
+
+def _install_known(packages: Sequence[str], otherwise: str, step: Step) -> None:
+    """Install those of the packages that this suite has; `otherwise` alone if it has none."""
+    # a fresh machine has no lists yet
+    debian.apt_update(on_line=step.line)
+    known = [name for name in packages if debian.has_package(name)]
+    debian.apt_install(known or [otherwise], on_line=step.line)
 
 
 def _start(progress: Progress, state_dir: Path) -> None:

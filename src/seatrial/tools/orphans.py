@@ -13,16 +13,13 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from seatrial.core.processes import ProcessId
+from seatrial.core.processes import PROC, ProcessId, stat_of
 
 __all__ = ["Orphan", "find", "kill_tree", "mark"]
 
 #: not SEATRIAL_…: those are settings
 VARIABLE = "_SEATRIAL_CHILD_OF"
-
-PROC = Path("/proc")
 
 #: seconds for the kernel to end a process that was killed
 LAST_BREATH = 5.0
@@ -67,7 +64,7 @@ def kill_tree(pid: int) -> None:
     children: dict[int, list[int]] = {}
     for each in _pids():
         with suppress(OSError, ValueError, IndexError):
-            stat = (PROC / str(each) / "stat").read_text().rpartition(")")[2].split()
+            stat = stat_of(each)
             # what has a session of its own is a daemon, and is meant to stay
             if int(stat[3]) == os.getsid(0):
                 children.setdefault(int(stat[1]), []).append(each)
