@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from seatrial.cluster.provider import ClusterHandle, ClusterOptions, Provider
 from seatrial.core.errors import ClusterError, SeatrialError
 from seatrial.core.leases import Leases
+from seatrial.core.locks import held
 from seatrial.core.processes import ProcessId, Run
 from seatrial.core.progress import Progress
 from seatrial.tools import orphans
@@ -103,15 +102,6 @@ class Sharing:
     @contextmanager
     def lock(self, name: str, progress: Progress) -> Iterator[None]:
         """Let one process at a time decide on the cluster's fate; say so if it has to be waited."""
-        folder = self.state_dir / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{self.key(name)}.sharing.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            with progress.step(f"waiting for another session's work on cluster {name}"):
-                lock.acquire()
-        try:
+        path = self.state_dir / "locks" / f"{self.key(name)}.sharing.lock"
+        with held(path, progress, f"waiting for another session's work on cluster {name}"):
             yield
-        finally:
-            lock.release()

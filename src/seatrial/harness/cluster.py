@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from filelock import FileLock, Timeout
 
 from seatrial.cluster import ClusterHandle, Node, Tenancy
 from seatrial.core.errors import EngineError, ImageError
+from seatrial.core.locks import held
 from seatrial.core.progress import Progress, Quiet
 from seatrial.events import Timeline
 from seatrial.harness.namespaces import SessionNamespaces
@@ -199,17 +199,9 @@ class Cluster:
         if self._locks is None:
             yield
             return
-        self._locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._locks / f"{self.name}.images.lock", is_singleton=True)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            with self._progress.step("waiting for another worker's image"):
-                lock.acquire()
-        try:
+        path = self._locks / f"{self.name}.images.lock"
+        with held(path, self._progress, "waiting for another worker's image"):
             yield
-        finally:
-            lock.release()
 
     def _load_images(self, images: Sequence[Image | str | Path], reference: str) -> list[Image]:
         given: list[Image] = []
